@@ -1,0 +1,112 @@
+"""Remembers whose task it is, and keeps its document and its files. All of it expires together.
+
+Web and worker share nothing but this store, so they may run on different machines.
+"""
+
+import json
+import os
+import time
+from uuid import uuid4
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError
+from redis.retry import Retry
+
+import jobs
+
+REDIS_URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379")
+TTL = 24 * 60 * 60
+MAX_FILES = 20 * 1024 * 1024
+
+# When Redis is away, a person is told so after a second. The one retry is for a connection that
+# Redis has closed since it was last used.
+redis = Redis.from_url(
+    REDIS_URL,
+    socket_connect_timeout=1,
+    socket_timeout=1,
+    retry=Retry(NoBackoff(), 1, supported_errors=(ConnectionError,)),
+)
+
+
+def create(user: str, kind: str, options: dict, document: bytes | None) -> str:
+    """Stores a new task in one round trip, and returns its id."""
+    task_id = uuid4().hex
+    task = {"user": user, "kind": kind, "options": json.dumps(options), "created_at": time.time()}
+    with redis.pipeline() as pipe:
+        pipe.hset(f"task:{task_id}", mapping=task)
+        pipe.set(f"task:{task_id}:document", document or b"")
+        pipe.zadd(f"tasks:{user}", {task_id: task["created_at"]})
+        pipe.zremrangebyscore(f"tasks:{user}", 0, task["created_at"] - TTL)
+        pipe.expire(f"tasks:{user}", TTL)
+        expire(pipe, task_id)
+        pipe.execute()
+    return task_id
+
+
+def get(task_id: str) -> dict | None:
+    """{task_id, user, kind, options, created_at}; None if it never was or has expired."""
+    task = {name.decode(): value.decode() for name, value in redis.hgetall(f"task:{task_id}").items()}
+    if "user" not in task:
+        return None
+    return {
+        "task_id": task_id,
+        "user": task["user"],
+        "kind": task["kind"],
+        "options": json.loads(task["options"]),
+        "created_at": float(task["created_at"]),
+    }
+
+
+def tasks_of(user: str) -> list[dict]:
+    """The tasks of a user that have not expired, newest first."""
+    task_ids = redis.zrevrange(f"tasks:{user}", 0, -1)
+    return [task for task in (get(task_id.decode()) for task_id in task_ids) if task]
+
+
+def forget(task: dict):
+    redis.zrem(f"tasks:{task['user']}", task["task_id"])
+    redis.delete(*keys(task["task_id"]))
+
+
+def document(task_id: str) -> bytes | None:
+    return redis.get(f"task:{task_id}:document") or None
+
+
+def begin_run(task_id: str) -> int:
+    """Counts the runs of a task: a message that is delivered again starts another one."""
+    return redis.hincrby(f"task:{task_id}", "run", 1)
+
+
+def current_run(task_id: str) -> int:
+    return int(redis.hget(f"task:{task_id}", "run") or 0)
+
+
+def save(task_id: str, file: jobs.File):
+    """Raises JobError if the files of this task grow too large for Redis."""
+    kept = files(task_id) | {file.name: {"topic": file.topic, "size": len(file.data)}}
+    if sum(file["size"] for file in kept.values()) > MAX_FILES:
+        raise jobs.JobError("The files of this task are too large.", "Split the document.")
+    with redis.pipeline() as pipe:
+        pipe.hset(f"task:{task_id}:files", file.name, file.data)
+        pipe.hset(f"task:{task_id}", "files", json.dumps(kept))
+        expire(pipe, task_id)
+        pipe.execute()
+
+
+def files(task_id: str) -> dict[str, dict]:
+    """{name: {topic, size in bytes}}, in the order in which they were finished."""
+    return json.loads(redis.hget(f"task:{task_id}", "files") or "{}")
+
+
+def file(task_id: str, name: str) -> bytes | None:
+    return redis.hget(f"task:{task_id}:files", name)
+
+
+def keys(task_id):
+    return f"task:{task_id}", f"task:{task_id}:document", f"task:{task_id}:files"
+
+
+def expire(pipe, task_id):
+    for key in keys(task_id):
+        pipe.expire(key, TTL)

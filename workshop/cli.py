@@ -1,0 +1,63 @@
+"""The command `workshop`. It prints each standard command line that it runs."""
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+
+import click
+from rich.console import Console
+
+from workshop import diff, doctor, load, redis_tools
+from workshop.processes import last_words, running
+from workshop.steps import find_step, number_of
+
+COLOURS = {"$": "bold", "web": "green", "worker": "cyan", "redis": "magenta"}
+console = Console(highlight=False, soft_wrap=True)
+
+
+def say(name: str, line: str):
+    console.print(f"{name:>6} | ", style=COLOURS.get(name, "yellow"), end="", markup=False)
+    console.print(line, markup=False)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main():
+    """From a slow Flask page to thousands of live progress streams, in steps."""
+    for sign in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C: stop what runs, in order
+        signal.signal(sign, signal.default_int_handler)
+
+
+@main.command()
+@click.argument("step")
+@click.option("--port", default=lambda: int(os.environ.get("PORT", 8000)), show_default="8000")
+def start(step, port):
+    """Start a step as its Procfile says, on an embedded Valkey unless REDIS_URL is set."""
+    folder = find_step(step)
+    options = {"port": port, "redis_port": redis_tools.port_of(number_of(folder)), "say": say}
+    try:
+        with running(folder, redis_url=os.environ.get("REDIS_URL"), **options) as step_is_running:
+            say("$", f"{folder.name} is ready: {step_is_running.url}   Ctrl-C stops it")
+            while not (ended := step_is_running.ended()):
+                time.sleep(0.2)
+            raise click.ClickException(last_words(ended))
+    except KeyboardInterrupt:
+        say("$", "all stopped")
+
+
+@main.command()
+@click.argument("step")
+@click.argument("arguments", nargs=-1)
+def test(step, arguments):
+    """Run the tests of one step. What follows the step goes to pytest."""
+    folder = find_step(step)
+    say("$", f"cd {folder} && pytest {shlex.join(arguments)}".rstrip())
+    sys.exit(subprocess.call([sys.executable, "-m", "pytest", *arguments], cwd=folder))
+
+
+main.add_command(diff.diff)
+main.add_command(doctor.doctor)
+main.add_command(load.load)
+main.add_command(redis_tools.redis)

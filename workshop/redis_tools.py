@@ -1,0 +1,93 @@
+"""`workshop redis`: a Redis for steps started by hand, and a look into that of a running step."""
+
+import os
+import time
+
+import click
+import redis as redis_py
+
+from workshop.processes import embedded_valkey
+from workshop.steps import find_step, number_of
+
+
+def port_of(number: int) -> int:
+    """Where the embedded Valkey of a step listens; number 0 is that of `workshop redis serve`."""
+    return 6400 + number
+
+
+@click.group()
+@click.option("--step", default=None, help="The running step to look into; else REDIS_URL.")
+@click.pass_context
+def redis(context, step):
+    """Watch or ask the Redis of a running step, or serve one."""
+    port = port_of(number_of(find_step(step)) if step else 0)
+    context.obj = os.environ.get("REDIS_URL") if step is None else None
+    context.obj = context.obj or f"redis://127.0.0.1:{port}"
+
+
+@redis.command()
+def serve():
+    """Run a Redis for steps that you start by hand, until Ctrl-C."""
+    with embedded_valkey(port_of(0), lambda name, line: click.echo(f"$ {line}")) as url:
+        click.echo(f"In the other terminals:\n  export REDIS_URL={url}")
+        try:
+            while True:
+                time.sleep(1)
+        except KeyboardInterrupt:
+            click.echo("stopped")
+
+
+@redis.command()
+@click.pass_obj
+def monitor(url):
+    """Show every command that Redis gets, until Ctrl-C."""
+    with connected(url) as client, client.monitor() as commands:
+        try:
+            for command in commands.listen():
+                click.echo(f"{command['time']:.3f} {command['command'][:200]}")
+        except KeyboardInterrupt:
+            return
+
+
+@redis.command()
+@click.pass_obj
+def keys(url):
+    """List the keys with their types, sizes in bytes and seconds to live."""
+    with connected(url) as client:
+        for key in sorted(client.scan_iter(count=1000)):
+            name = key.decode(errors="replace")
+            size, kind, ttl = client.memory_usage(key), client.type(key).decode(), client.ttl(key)
+            click.echo(f"{kind:8} {size or 0:>9} bytes {ttl:>6} s  {name}")
+
+
+@redis.command()
+@click.pass_obj
+def channels(url):
+    """List the Pub/Sub channels with the number of their subscribers."""
+    with connected(url) as client:
+        for channel, subscribers in client.pubsub_numsub(*client.pubsub_channels()):
+            click.echo(f"{subscribers:>6}  {channel.decode(errors='replace')}")
+
+
+@redis.command(context_settings={"ignore_unknown_options": True})
+@click.argument("command", nargs=-1, required=True)
+@click.pass_obj
+def ask(url, command):
+    """Send one command, as redis-cli does: workshop redis ask GET key."""
+    with connected(url) as client:
+        try:
+            click.echo(client.execute_command(*command))
+        except redis_py.ResponseError as error:
+            raise click.ClickException(str(error)) from error
+
+
+def connected(url):
+    client = redis_py.Redis.from_url(url)
+    try:
+        client.ping()
+    except redis_py.ConnectionError as error:
+        raise click.ClickException(
+            f"No Redis answers at {url}. Start a step and name it (--step 2), or start one with "
+            "'workshop redis serve'."
+        ) from error
+    return client
