@@ -32,7 +32,7 @@ def main():
 
 @main.command()
 @click.argument("step")
-@click.option("--port", default=lambda: int(os.environ.get("PORT", 8000)), show_default="8000")
+@click.option("--port", default=8000, show_default=True, envvar="PORT", show_envvar=True)
 def start(step, port):
     """Start a step as its Procfile says, on an embedded Valkey unless REDIS_URL is set."""
     folder = find_step(step)

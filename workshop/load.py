@@ -71,7 +71,8 @@ def run_locust(folder, url, users, seconds) -> dict[str, dict]:
 
 
 def show(stats):
-    table = Table("seconds", box=SIMPLE)
+    table = Table(box=SIMPLE)
+    table.add_column("seconds", no_wrap=True)
     for heading in ("count", "failed", "shortest", "average", "median", "p95", "longest"):
         table.add_column(heading, justify="right")
     for name in [n for n in PEOPLE_METRICS if n in stats] + sorted(set(stats) - set(PEOPLE_METRICS)):

@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 import urllib.error
@@ -30,10 +31,11 @@ class Process:
     def __init__(self, name: str, command: str, folder: Path, env: dict, say):
         self.name, self.say = name, say
         self.output = deque(maxlen=2000)
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
         self.popen = subprocess.Popen(
             ["/bin/sh", "-c", f"exec {command}"],
             cwd=folder,
-            env=os.environ | env | {"PYTHONUNBUFFERED": "1"},
+            env=os.environ | env | {"PATH": path, "PYTHONUNBUFFERED": "1"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -76,7 +78,7 @@ class Running:
     def wait_until_ready(self):
         """Raises ClickException if a process ends, or if the page is not there in time."""
         deadline = time.monotonic() + READY_SECONDS
-        while not answers(f"{self.url}/healthz"):
+        while "web" in self.processes and not answers(f"{self.url}/healthz"):
             if process := self.ended():
                 raise click.ClickException(last_words(process))
             if time.monotonic() > deadline:

@@ -1,0 +1,44 @@
+"""Fixtures for the tests of the steps and for those that span them: real processes, free ports."""
+
+import contextlib
+from pathlib import Path
+
+import pytest
+
+from workshop.processes import running
+from workshop.testing import Person
+
+
+@pytest.fixture(scope="module")
+def step(request):
+    """The step whose tests these are, running with a Valkey of its own. Its jobs never wait,
+    unless the test module says JOB_PACE = seconds."""
+    with running(step_of(request.path), env=pace(request)) as step_is_running:
+        yield step_is_running
+
+
+@pytest.fixture
+def start_step(request):
+    """Starts this step once more, for a test that needs it otherwise."""
+    with contextlib.ExitStack() as stack:
+
+        def start(commands=(), redis_url=None, **env):
+            options = {"commands": commands, "redis_url": redis_url, "env": pace(request) | env}
+            return stack.enter_context(running(step_of(request.path), **options))
+
+        yield start
+
+
+@pytest.fixture
+def person(step):
+    """A person with a browser session at the running step."""
+    with Person(step.url) as someone:
+        yield someone
+
+
+def step_of(test: Path) -> Path:
+    return next(folder for folder in test.parents if (folder / "Procfile").is_file())
+
+
+def pace(request):
+    return {"JOB_PACE": str(getattr(request.module, "JOB_PACE", 0))}

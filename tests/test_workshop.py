@@ -1,0 +1,226 @@
+"""The bench: what `workshop` starts, says and leaves behind."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+from click.testing import CliRunner
+
+from workshop import cli, load, processes
+from workshop.steps import ROOT, all_steps, find_step
+from workshop.testing import Person, eventually
+
+LAST = all_steps()[-1]
+
+
+class Bench:
+    """`workshop start` in a session of its own, as a person starts it in a terminal."""
+
+    def __init__(self, step="2", **env):
+        self.port = processes.free_port()
+        self.popen = subprocess.Popen(
+            [Path(sys.executable).parent / "workshop", "start", step, "--port", str(self.port)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+            env=os.environ | {"JOB_PACE": "0.3"} | env,
+        )
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.family = []
+        self.heard = ""
+
+    def ready(self):
+        for line in self.popen.stdout:  # ends with the bench, which gives up after a while
+            self.heard += line
+            if "is ready" in line:
+                break
+        assert "is ready" in self.heard, self.heard
+        self.family = psutil.Process(self.popen.pid).children(recursive=True)
+        return self
+
+    def said(self):
+        output, _ = self.popen.communicate(timeout=60)
+        return self.heard + output
+
+    def kill(self):
+        for process in [*self.family, psutil.Process(self.popen.pid)] if not self.ended() else []:
+            process.kill()
+
+    def ended(self):
+        return self.popen.poll() is not None and not any(p.is_running() for p in self.family)
+
+
+@pytest.fixture
+def bench(valkey_url):
+    made = Bench(REDIS_URL=valkey_url)
+    yield made.ready()
+    made.kill()
+
+
+@pytest.fixture
+def valkey_url():
+    with processes.embedded_valkey(processes.free_port()) as url:
+        yield url
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_start_stops_all_of_it_in_order_and_without_a_traceback(bench, sign):
+    os.killpg(bench.popen.pid, sign)  # a terminal tells the whole group
+    said = bench.said()
+    assert bench.popen.returncode == 0
+    assert said.index("stopping web") < said.index("stopping worker") < said.index("all stopped")
+    assert "Traceback" not in said
+    eventually(bench.ended)
+
+
+def test_start_lets_a_job_in_progress_finish(bench, valkey_url):
+    with Person(bench.url) as person:
+        task_id = person.task_id("optimize")
+        eventually(lambda: person.task(task_id)["state"] == "PROGRESS")
+        bench.popen.send_signal(signal.SIGINT)
+        assert "Traceback" not in bench.said()
+        web_only = {"worker": None}
+        with processes.running(find_step("2"), redis_url=valkey_url, commands=web_only) as again:
+            answer = httpx.get(f"{again.url}/tasks/{task_id}", cookies=person.cookies)
+            assert answer.json()["state"] == "SUCCESS"
+
+
+def test_start_with_an_embedded_valkey_leaves_nothing_running(monkeypatch):
+    monkeypatch.delenv("REDIS_URL", raising=False)
+    bench = Bench("1").ready()
+    assert any("valkey" in process.name() for process in bench.family)
+    os.killpg(bench.popen.pid, signal.SIGINT)
+    said = bench.said()
+    assert re.search(r"\$ \| valkey-server --port 6401", said)
+    assert re.search(r"\$ \| flask run --without-threads", said)
+    assert f"01-sync is ready: {bench.url}" in said
+    eventually(bench.ended)
+
+
+def test_one_process_dies_and_the_others_are_stopped(bench):
+    worker = next(p for p in bench.family if "celery" in " ".join(p.cmdline()))
+    worker.kill()
+    said = bench.said()
+    assert bench.popen.returncode == 1
+    assert "worker ended with status -9" in said
+    eventually(bench.ended)
+
+
+def test_a_taken_port_is_named_with_the_mend():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        answer = CliRunner().invoke(cli.main, ["start", "1", "--port", str(port)])
+    assert answer.exit_code == 1
+    assert f"Port {port}, for the page, is taken." in answer.output
+    assert "PORT=" in answer.output
+
+
+def test_a_step_that_cannot_start_says_why():
+    missing = {"worker": "no-such-program"}
+    with (
+        pytest.raises(processes.click.ClickException, match="no-such-program: not found"),
+        processes.running(find_step("2"), commands=missing) as _,
+    ):
+        pass
+
+
+def test_an_unknown_step_is_named_with_those_that_exist():
+    answer = CliRunner().invoke(cli.main, ["start", "9"])
+    assert answer.exit_code == 2
+    assert "There is no step 9." in answer.output
+    assert "01-sync" in answer.output
+
+
+def test_diff_shows_the_code_in_reading_order_and_names_the_rest():
+    answer = CliRunner().invoke(cli.main, ["diff", "1", "2"])
+    shown = re.findall(r"^\S*diff --git a/\S+ b/(?:[\w-]+/)?(\S+)", answer.output, re.MULTILINE)
+    assert [name for name in shown if name in ("Procfile", "app.py", "tasks.py", "store.py")] == [
+        "Procfile",
+        "app.py",
+        "tasks.py",
+        "store.py",
+    ]
+    assert not [name for name in shown if name.startswith(("tests/", "jobs/"))]
+    assert "Not shown without --all: README.md" in answer.output
+
+
+def test_doctor_says_yes_or_how_to_mend():
+    answer = CliRunner().invoke(cli.main, ["doctor"])
+    assert answer.exit_code == 0
+    assert "the embedded Valkey starts" in answer.output
+    verdicts = [line for line in answer.output.splitlines() if not line.startswith("     ")]
+    assert all(line.startswith(("yes ", "NO  ")) for line in verdicts)
+    assert answer.output.count("->") == sum(line.startswith("NO") for line in verdicts)
+
+
+def test_redis_looks_into_a_running_step(valkey_url, monkeypatch):
+    monkeypatch.setenv("REDIS_URL", valkey_url)
+
+    def ask(*words):
+        return CliRunner().invoke(cli.main, ["redis", *words]).output
+
+    assert ask("ask", "SET", "greeting", "hello") == "True\n"
+    assert "hello" in ask("ask", "GET", "greeting")
+    assert re.search(r"string +\d+ bytes +-1 s  greeting", ask("keys"))
+    assert "wrong number of arguments" in ask("ask", "GET")
+    assert ask("channels") == ""
+
+
+def test_redis_away_is_named_with_the_mend(monkeypatch):
+    monkeypatch.setenv("REDIS_URL", f"redis://127.0.0.1:{processes.free_port()}")
+    answer = CliRunner().invoke(cli.main, ["redis", "keys"])
+    assert answer.exit_code == 1
+    assert "workshop redis serve" in answer.output
+
+
+def test_load_goes_to_this_machine_only():
+    answer = CliRunner().invoke(cli.main, ["load", "1", "--url", "http://example.org"])
+    assert answer.exit_code == 2
+    assert "this machine only" in answer.output
+
+
+@pytest.mark.parametrize("step", all_steps(), ids=lambda step: step.name)
+def test_load_measures_what_people_feel(step):
+    arguments = ["load", step.name, "--users", "3", "--pace", "0.2", "--time", "60"]
+    answer = CliRunner().invoke(cli.main, arguments)
+    assert answer.exit_code == 0, answer.output
+    for metric in ("submit", "first update", "finish", "bystander"):
+        assert re.search(rf"^  {metric} +\d+ +0 ", answer.output, re.MULTILINE), answer.output
+    assert "3 of 3 people got their result" in answer.output
+    assert "requests per finished job" in answer.output
+
+
+def test_load_computes_what_a_hand_calculation_gives():
+    times = {"10": 2, "20": 1, "1000": 1}
+    assert [load.percentile(times, share) for share in (0.5, 0.75, 0.95)] == [10, 20, 1000]
+    stats = {
+        name: {"num_requests": number, "num_failures": 0}
+        for name, number in {"submit": 2, "poll": 8, "nothing new": 6, "finish": 2}.items()
+    }
+    assert list(load.sums(stats)) == [
+        "5.0 requests per finished job",
+        "75 % of 8 polls brought nothing new",
+    ]
+
+
+def test_the_bench_is_small():
+    lines = sum(len(file.read_text().splitlines()) for file in (ROOT / "workshop").glob("*.py"))
+    assert lines < 1000
+
+
+def test_no_file_names_a_machine_or_a_registry():
+    tracked = subprocess.check_output(["git", "ls-files"], cwd=ROOT, text=True).split()
+    named = [
+        name
+        for name in tracked
+        if re.search(rb"/(home|root|Users|work)/\w|pypi" + rb"\.org|files\.python", (ROOT / name).read_bytes())
+    ]
+    assert named == []

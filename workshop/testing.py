@@ -1,0 +1,56 @@
+"""What tests share: to wait for a condition with a deadline, and people who use a step."""
+
+import io
+import time
+from collections.abc import Callable
+from zipfile import ZipFile
+
+import httpx
+
+ENDED = ("SUCCESS", "FAILURE", "CANCELLED")
+
+
+def eventually(check: Callable, seconds: float = 30):
+    """The first true value of check(). Raises AssertionError after the deadline."""
+    deadline = time.monotonic() + seconds
+    while not (value := check()):
+        assert time.monotonic() < deadline, f"not within {seconds} s; last value: {value!r}"
+        time.sleep(0.05)
+    return value
+
+
+class Person(httpx.Client):
+    """An HTTP client with a session of its own, as a browser has after GET /."""
+
+    def __init__(self, url: str, **options):
+        super().__init__(base_url=url, timeout=60, **options)
+
+    def __enter__(self):
+        super().__enter__()
+        self.get("/").raise_for_status()
+        return self
+
+    def start(self, kind: str, document: bytes | None = None, **fields) -> httpx.Response:
+        files = {"document": ("document", document)} if document is not None else None
+        return self.post("/tasks", data={"kind": kind, **fields}, files=files)
+
+    def task_id(self, kind: str, document: bytes | None = None, **fields) -> str:
+        answer = self.start(kind, document, **fields)
+        assert answer.status_code == 202, answer.text
+        return answer.json()["task_id"]
+
+    def task(self, task_id: str) -> dict:
+        return self.get(f"/tasks/{task_id}").raise_for_status().json()
+
+    def ended(self, task_id: str) -> dict:
+        """Waits for the end of a task."""
+        return eventually(lambda: (task := self.task(task_id))["state"] in ENDED and task)
+
+
+def names_in(archive: bytes) -> list[str]:
+    return ZipFile(io.BytesIO(archive)).namelist()
+
+
+def log_with(process, words: str) -> str:
+    """The output of a process of a running step, once these words are in it."""
+    return eventually(lambda: words in (log := "\n".join(process.output)) and log)
