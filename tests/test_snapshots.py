@@ -1,4 +1,4 @@
-"""The steps differ only where the lesson is. A fix goes into the earliest step and is carried on."""
+"""The steps differ only where the lesson is; a fix in the earliest step is carried forward."""
 
 import ast
 import os
@@ -16,7 +16,13 @@ from workshop.steps import ROOT, all_steps
 from workshop.testing import Person
 
 ALL = all_steps()
-SAME_EVERYWHERE = ("jobs/", "static/style.css", "static/icon.svg", "static/samples/", "conftest.py")
+SAME_EVERYWHERE = (
+    "jobs/",
+    "static/style.css",
+    "static/icon.svg",
+    "static/samples/",
+    "conftest.py",
+)
 MAY_DIFFER = {
     ("01-sync", "02-celery-polling"): {
         "Procfile",

@@ -221,6 +221,9 @@ def test_no_file_names_a_machine_or_a_registry():
     named = [
         name
         for name in tracked
-        if re.search(rb"/(home|root|Users|work)/\w|pypi" + rb"\.org|files\.python", (ROOT / name).read_bytes())
+        if re.search(
+            rb"/(home|root|Users|work)/\w|pypi" + rb"\.org|files\.python",
+            (ROOT / name).read_bytes(),
+        )
     ]
     assert named == []

@@ -73,6 +73,8 @@ def content(path):
 def git_diff(before, after, stat):
     old, new = (path if path.is_file() else Path("/dev/null") for path in (before, after))
     options = ["--stat"] if stat else ["--color=always"]
-    names = (path.relative_to(STEPS) if path.is_relative_to(STEPS) else path for path in (old, new))
+    names = (
+        path.relative_to(STEPS) if path.is_relative_to(STEPS) else path for path in (old, new)
+    )
     command = ["git", "diff", "--no-index", *options, "--", *map(str, names)]
     return subprocess.run(command, cwd=STEPS, capture_output=True, text=True).stdout

@@ -53,7 +53,11 @@ def port():
     number = int(os.environ.get("PORT", 8000))
     with socket.socket() as probe:
         taken = probe.connect_ex(("127.0.0.1", number)) == 0
-    return not taken, f"port {number} is free", f"Stop what listens there, or set PORT={number + 1}."
+    return (
+        not taken,
+        f"port {number} is free",
+        f"Stop what listens there, or set PORT={number + 1}.",
+    )
 
 
 def descriptors():

@@ -1,4 +1,4 @@
-"""`workshop load`: people at a step, simulated by its locust script, and a table of what they felt."""
+"""`workshop load`: people at a step, simulated by its locust script, and what they felt."""
 
 import contextlib
 import json
@@ -8,8 +8,8 @@ import tempfile
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.box import SIMPLE
+from rich.console import Console
 from rich.table import Table
 
 from workshop.processes import running
@@ -58,7 +58,14 @@ def run_locust(folder, url, users, seconds) -> dict[str, dict]:
     """The statistics of a run by name, as locust's --json-file has them (times in ms)."""
     with tempfile.TemporaryDirectory() as results:
         command = ["locust", "--headless", "--only-summary", "-f", str(folder / "locustfile.py")]
-        command += ["--host", url, "--users", str(users + 1), "--spawn-rate", str(max(4, users / 10))]
+        command += [
+            "--host",
+            url,
+            "--users",
+            str(users + 1),
+            "--spawn-rate",
+            str(max(4, users / 10)),
+        ]
         command += ["--run-time", f"{seconds}s", "--loglevel", "WARNING"]
         show_command("$", " ".join(command) + f"   # {users} people and a bystander")
         command += ["--json-file", f"{results}/stats"]
@@ -73,9 +80,11 @@ def run_locust(folder, url, users, seconds) -> dict[str, dict]:
 def show(stats):
     table = Table(box=SIMPLE)
     table.add_column("seconds", no_wrap=True)
-    for heading in ("count", "failed", "shortest", "average", "median", "p95", "longest"):
+    for heading in ("count", "failed", "min", "average", "median", "p95", "max"):
         table.add_column(heading, justify="right")
-    for name in [n for n in PEOPLE_METRICS if n in stats] + sorted(set(stats) - set(PEOPLE_METRICS)):
+    for name in [n for n in PEOPLE_METRICS if n in stats] + sorted(
+        set(stats) - set(PEOPLE_METRICS)
+    ):
         entry = stats[name]
         table.add_row(name, str(entry["num_requests"]), str(entry["num_failures"]), *times(entry))
     Console().print(table)

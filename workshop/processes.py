@@ -123,7 +123,9 @@ def stop_all(processes, say):
 @contextlib.contextmanager
 def undisturbed():
     """Somebody who presses Ctrl-C twice must not leave half of the processes behind."""
-    before = {sign: signal.signal(sign, signal.SIG_IGN) for sign in (signal.SIGINT, signal.SIGTERM)}
+    before = {
+        sign: signal.signal(sign, signal.SIG_IGN) for sign in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
         yield
     finally:

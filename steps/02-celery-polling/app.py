@@ -3,14 +3,13 @@
 import io
 from pathlib import Path
 
-from flask import Flask, render_template, request, send_file, url_for
-from werkzeug.exceptions import NotFound
-
 import auth
 import errors
 import jobs
 import store
 import tasks
+from flask import Flask, render_template, request, send_file, url_for
+from werkzeug.exceptions import NotFound
 
 STEP = Path(__file__).parent
 SAMPLES = STEP / "static" / "samples"

@@ -31,7 +31,7 @@ def remember():
 
 
 def user() -> str:
-    """The id of whoever asks. Raises Unauthorized if a token is bad, or without token and cookie."""
+    """The id of whoever asks. Raises Unauthorized for a bad token, or no token and no cookie."""
     if token := sent_token():
         try:
             return tokens().loads(token, max_age=TOKEN_SECONDS)

@@ -1,10 +1,9 @@
 """Every error is {error, hint} in JSON. The page shows both to the person."""
 
+import jobs
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 from werkzeug.exceptions import HTTPException
-
-import jobs
 
 HINTS = {
     401: "Open the page first, or send a token: POST /tokens gives you one.",
@@ -27,7 +26,9 @@ def http_error(error):
 
 
 def redis_away(error):
-    return answer(503, "Redis is away.", "Nothing is lost: try again in a moment.", {"Retry-After": 5})
+    return answer(
+        503, "Redis is away.", "Nothing is lost: try again in a moment.", {"Retry-After": 5}
+    )
 
 
 def answer(status, error, hint, headers=()):

@@ -32,17 +32,19 @@ class Person(FastHttpUser):
         answer = self.client.post("/tasks", data={"kind": "optimize"}, name="submit")
         answer.raise_for_status()
         told = None
-        for task in self.poll(answer.json()["status_url"]):
-            news = task.get("updated_at")
+        for status in self.poll(answer.json()["status_url"]):
+            news = status.get("updated_at")
             if news == told:
                 self.measured("nothing new", 0)
             else:
                 if told is None:
                     self.measured("first update", time.time() - began)
-                self.measured("update delay", time.time() - datetime.fromisoformat(news).timestamp())
+                self.measured(
+                    "update delay", time.time() - datetime.fromisoformat(news).timestamp()
+                )
             told = news
-        if task["state"] == "FAILURE":
-            raise RuntimeError(task["error"])
+        if status["state"] == "FAILURE":
+            raise RuntimeError(status["error"])
         self.measured("finish", time.time() - began)
 
     def poll(self, status_url):

@@ -8,12 +8,11 @@ import os
 import time
 from uuid import uuid4
 
+import jobs
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError
 from redis.retry import Retry
-
-import jobs
 
 REDIS_URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379")
 TTL = 24 * 60 * 60
@@ -46,7 +45,9 @@ def create(user: str, kind: str, options: dict, document: bytes | None) -> str:
 
 def get(task_id: str) -> dict | None:
     """{task_id, user, kind, options, created_at}; None if it never was or has expired."""
-    task = {name.decode(): value.decode() for name, value in redis.hgetall(f"task:{task_id}").items()}
+    task = {
+        name.decode(): value.decode() for name, value in redis.hgetall(f"task:{task_id}").items()
+    }
     if "user" not in task:
         return None
     return {
@@ -62,11 +63,6 @@ def tasks_of(user: str) -> list[dict]:
     """The tasks of a user that have not expired, newest first."""
     task_ids = redis.zrevrange(f"tasks:{user}", 0, -1)
     return [task for task in (get(task_id.decode()) for task_id in task_ids) if task]
-
-
-def forget(task: dict):
-    redis.zrem(f"tasks:{task['user']}", task["task_id"])
-    redis.delete(*keys(task["task_id"]))
 
 
 def document(task_id: str) -> bytes | None:

@@ -1,16 +1,15 @@
-"""Starts and runs a job as a Celery task. Its state and progress live in Celery's result backend."""
+"""Starts and runs a job as a Celery task. Its state lives in Celery's result backend."""
 
 import time
 from datetime import UTC, datetime
 
+import jobs
+import store
 from celery import Celery
 from celery.exceptions import Ignore
 from celery.signals import worker_init
 from redis.backoff import ConstantBackoff
 from redis.retry import Retry
-
-import jobs
-import store
 
 MOST_RUNS = 3
 LONGEST_RUN = 30 * 60
@@ -85,9 +84,7 @@ def status(task: dict) -> dict:
 def waiting(seconds):
     if seconds < PATIENCE:
         return blank(stage="queued", message="Queued")
-    return blank(
-        stage="waiting", message="Waiting for a worker: all are busy, or none is running"
-    )
+    return blank(stage="waiting", message="Waiting for a worker: all are busy, or none is running")
 
 
 def failed(error):
@@ -101,4 +98,11 @@ def news(**what):
 
 
 def blank(**what):
-    return {"progress": 0, "stage": "", "message": "", "current": 0, "total": 0, "metrics": {}} | what
+    return {
+        "progress": 0,
+        "stage": "",
+        "message": "",
+        "current": 0,
+        "total": 0,
+        "metrics": {},
+    } | what

@@ -4,9 +4,8 @@ import io
 from zipfile import ZipFile
 
 import docx
-import openpyxl
-
 import jobs
+import openpyxl
 
 HEADER = ("Lesson", "Word", "Meaning")
 

@@ -2,10 +2,9 @@
 
 import inspect
 
+import jobs
 import pytest
 from documents import workbook
-
-import jobs
 
 
 def test_kinds_are_listed_by_title():

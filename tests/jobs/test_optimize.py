@@ -5,7 +5,6 @@ from xml.etree import ElementTree
 
 import pytest
 from documents import updates
-
 from jobs import optimize
 
 

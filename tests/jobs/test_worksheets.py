@@ -1,10 +1,10 @@
 """Worksheets that a teacher can use: read back from the Word documents, and solved by the key."""
 
+import jobs
 import pytest
 import regex
 from documents import cells, lines, unzipped, updates, workbook, worksheet_and_key
 
-import jobs
 from workshop.steps import find_step
 
 SAMPLE = find_step("1") / "static" / "samples" / "lessons.xlsx"
@@ -58,9 +58,7 @@ def test_matching_is_solved_by_the_key(document):
     for update in updates("worksheets", document, programme="academy"):
         worksheet, key = worksheet_and_key(update)
         meanings = dict(meaning.split(". ", 1) for _, _, meaning in cells(worksheet, 1))
-        solved = {
-            word.split(". ", 1)[1]: meanings[answer] for answer, word, _ in cells(key, 1)
-        }
+        solved = {word.split(". ", 1)[1]: meanings[answer] for answer, word, _ in cells(key, 1)}
         assert solved == {w.word: w.meaning for w in lessons[update.file.topic].words}
 
 

@@ -8,7 +8,7 @@ from zipfile import ZIP_DEFLATED, ZipFile
 
 @dataclass(frozen=True)
 class File:
-    """A finished file. `name` is made by the job and safe on every system; `topic` is for people."""
+    """A finished file. `name` is safe on every system; `topic` is what people call it."""
 
     name: str
     topic: str

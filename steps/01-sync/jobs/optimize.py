@@ -58,7 +58,9 @@ def news(iteration, tour, at_first):
             "best": round(length(tour), 1),
             "improvement": round(improvement, 1),
         },
-        file=File("round.svg", "The shortest round", drawn(tour)) if iteration == ITERATIONS else None,
+        file=File("round.svg", "The shortest round", drawn(tour))
+        if iteration == ITERATIONS
+        else None,
     )
 
 

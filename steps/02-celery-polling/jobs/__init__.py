@@ -63,7 +63,7 @@ def required(document, suffix):
 
 
 def paced(updates: Iterable[Update]) -> Iterator[Update]:
-    """Waits before each update, and adds what a clock can tell: seconds elapsed, units a second."""
+    """Waits before each update, and adds what a clock tells: seconds and units a second."""
     began = time.monotonic()
     for update in updates:
         time.sleep(PACE)

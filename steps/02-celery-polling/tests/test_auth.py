@@ -1,11 +1,11 @@
 """Who is asking: cookies for browsers, tokens for programs, and nothing of them in the log."""
 
+import auth
 import httpx
 import pytest
 from itsdangerous import URLSafeTimedSerializer
-from workshop.testing import log_with
 
-import auth
+from workshop.testing import log_with
 
 
 @pytest.fixture

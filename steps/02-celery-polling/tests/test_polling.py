@@ -4,6 +4,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
+
 from workshop.testing import Person, eventually, names_in
 
 JOB_PACE = 0.3

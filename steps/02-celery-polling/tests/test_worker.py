@@ -6,6 +6,7 @@ import psutil
 import pytest
 import redis
 from celery import Celery
+
 from workshop.testing import Person, eventually, log_with
 
 JOB_PACE = 0.3

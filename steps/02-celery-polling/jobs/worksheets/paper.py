@@ -81,7 +81,9 @@ def _(exercise: Unscramble, page, solved):
 def _(exercise: MatchTheMeaning, page, solved):
     title(page, "Match the meaning", "Write the letter of the right meaning beside each word.")
     rows = table(page, len(exercise.lines), Mm(15), Mm(55), Mm(100))
-    for number, (line, (answer, word, meaning)) in enumerate(zip(exercise.lines, rows, strict=True), 1):
+    for number, (line, (answer, word, meaning)) in enumerate(
+        zip(exercise.lines, rows, strict=True), 1
+    ):
         write(answer, line.answer if solved else "____", bold=solved)
         write(word, f"{number}. {line.question}")
         write(meaning, f"{ascii_uppercase[number - 1]}. {line.clue}")
@@ -130,7 +132,7 @@ def questions(page, lines, solved, room=""):
 
 
 def table(page, rows, *widths):
-    """The rows of a new table, each as its cells. Word reads the cells' widths, others the columns'."""
+    """The rows of a new table, as cells. Word reads the cells' widths, others the columns'."""
     made = page.add_table(rows, len(widths))
     for column, width in zip(made.columns, widths, strict=True):
         column.width = width

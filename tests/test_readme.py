@@ -1,0 +1,92 @@
+"""What the READMEs tell people to type does what they say."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from workshop.processes import free_port, running
+from workshop.steps import ROOT, all_steps, find_step
+from workshop.testing import eventually
+
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_two_commands_are_there_word_for_word():
+    setup = "python3 -m venv .uv && .uv/bin/pip install uv && .uv/bin/uv run "
+    last = all_steps()[-1].name.split("-")[0].lstrip("0")
+    assert re.findall(r"^python3 .*$", README, re.MULTILINE) == [
+        f"{setup}workshop start {last}",
+        f"{setup}pytest",
+    ]
+
+
+def test_every_link_to_a_file_leads_somewhere():
+    for page in [ROOT / "README.md", *ROOT.glob("steps/*/README.md")]:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page}: {target}"
+
+
+@pytest.mark.parametrize("step", all_steps(), ids=lambda step: step.name)
+def test_a_steps_readme_fits_one_screen_and_says_what_it_is(step):
+    text = (step / "README.md").read_text()
+    assert "END of its stage" in text
+    assert f"workshop start {int(step.name[:2])}" in text
+    assert len(text.splitlines()) <= 70
+
+
+@pytest.mark.slow
+def test_the_first_command_starts_the_last_step_in_a_fresh_clone_with_an_empty_cache(tmp_path):
+    clone, port = tmp_path / "clone", free_port()
+    subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
+    command = re.search(r"^python3 .* start \d$", README, re.MULTILINE)[0]
+    process = subprocess.Popen(
+        command.replace("&& .uv/bin/uv run", "&& exec .uv/bin/uv run"),  # signals reach it
+        shell=True,
+        cwd=clone,
+        env=clean_environment() | {"UV_CACHE_DIR": str(tmp_path / "cache"), "PORT": str(port)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    said = ""
+    for line in process.stdout:
+        said += line
+        if "is ready" in line:
+            break
+    try:
+        assert f"is ready: http://127.0.0.1:{port}" in said, said
+        assert "Live progress" in httpx.get(f"http://127.0.0.1:{port}").text
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert "all stopped" in process.communicate(timeout=60)[0]
+
+
+@pytest.mark.slow
+def test_flower_starts_as_the_readme_says():
+    step = find_step("2")
+    command = re.search(r"celery -A tasks flower.*$", (step / "README.md").read_text(), re.M)[0]
+    port = free_port()
+    flower = {"flower": f"{command} --port={port}"}
+    with running(step, commands=flower):
+        eventually(lambda: answers(f"http://127.0.0.1:{port}/"))
+
+
+def answers(url):
+    try:
+        return httpx.get(url).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def clean_environment():
+    """Without what `uv run` has set for these tests."""
+    ours = str(Path(sys.executable).parent)
+    path = [folder for folder in os.environ["PATH"].split(os.pathsep) if folder != ours]
+    dropped = ("VIRTUAL_ENV", "UV", "REDIS_URL", "JOB_PACE")
+    return {k: v for k, v in os.environ.items() if k not in dropped} | {"PATH": os.pathsep.join(path)}
