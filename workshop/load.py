@@ -100,7 +100,7 @@ def times(entry):
         percentile(entry["response_times"], 0.5),
         percentile(entry["response_times"], 0.95),
         entry["max_response_time"],
-    )
+    )  # locust rounds the times of which the percentiles are made
     return [f"{value / 1000:.3f}" for value in values]
 
 
