@@ -89,4 +89,5 @@ def clean_environment():
     ours = str(Path(sys.executable).parent)
     path = [folder for folder in os.environ["PATH"].split(os.pathsep) if folder != ours]
     dropped = ("VIRTUAL_ENV", "UV", "REDIS_URL", "JOB_PACE")
-    return {k: v for k, v in os.environ.items() if k not in dropped} | {"PATH": os.pathsep.join(path)}
+    kept = {name: value for name, value in os.environ.items() if name not in dropped}
+    return kept | {"PATH": os.pathsep.join(path)}
