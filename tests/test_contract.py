@@ -44,7 +44,7 @@ def workbook(rows):
 BAD_INPUT = {
     "no file": ({"kind": "worksheets"}, None, "No document was sent."),
     "an empty file": ({"kind": "worksheets"}, b"", "The document is empty: 0 bytes."),
-    "no workbook": ({"kind": "worksheets"}, b"hello", "This is not an Excel workbook"),
+    "no workbook": ({"kind": "worksheets"}, b"hello", "This is not a .xlsx file"),
     "missing columns": ({"kind": "worksheets"}, workbook([["a"]]), "The sheet has no column"),
     "no lessons": (
         {"kind": "worksheets"},

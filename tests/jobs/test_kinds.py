@@ -10,7 +10,7 @@ from documents import workbook
 def test_kinds_are_listed_by_title():
     titles = [kind.TITLE for kind in jobs.KINDS.values()]
     assert titles == sorted(titles)
-    assert {"optimize", "worksheets"} <= set(jobs.KINDS)
+    assert {"optimize", "review", "worksheets"} == set(jobs.KINDS)
 
 
 @pytest.mark.parametrize("kind", jobs.KINDS)
@@ -18,7 +18,7 @@ def test_a_kind_says_what_the_page_needs(kind):
     job = jobs.KINDS[kind]
     assert job.TITLE
     assert job.ABOUT
-    assert (job.ACCEPTS == "") == (job.SAMPLE is None)
+    assert (not job.ACCEPTS) == (job.SAMPLE is None)
     assert all(choices for choices in job.OPTIONS.values())
 
 

@@ -135,9 +135,9 @@ def test_columns_in_any_order_and_case_and_rows_under_their_lesson():
 @pytest.mark.parametrize(
     ("document", "error"),
     [
-        (b"this is no workbook", "This is not an Excel workbook that can be read."),
-        (b"PK\x03\x04 nor is this", "This is not an Excel workbook that can be read."),
-        (SAMPLE.read_bytes()[:3000], "This is not an Excel workbook that can be read."),
+        (b"this is no workbook", "This is not a .xlsx file that can be read."),
+        (b"PK\x03\x04 nor is this", "This is not a .xlsx file that can be read."),
+        (SAMPLE.read_bytes()[:3000], "This is not a .xlsx file that can be read."),
         (workbook(header=None), "The sheet is empty."),
         (workbook(), "The sheet has no lessons, only a first row."),
         (workbook(header=("Lesson", "Word")), "The sheet has no column Meaning."),

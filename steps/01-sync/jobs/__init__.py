@@ -1,7 +1,7 @@
 """A job takes a document and yields an `Update` whenever there is news.
 
 It knows nothing of Flask, Celery, threads or Redis. A kind of job is a module of this package
-with TITLE, ABOUT, ACCEPTS (a file suffix, or "" if it needs no document), SAMPLE, OPTIONS
+with TITLE, ABOUT, ACCEPTS (file suffixes; none if it needs no document), SAMPLE, OPTIONS
 ({name: {value: label}}), `read(document)` and `run(what_was_read, **options)`.
 """
 
@@ -54,11 +54,12 @@ def choose(name, choices, options):
     return value
 
 
-def required(document, suffix):
-    if suffix and document is None:
-        raise BadInput("No document was sent.", f"Choose a {suffix} file, or take the sample.")
-    if suffix and not document:
-        raise BadInput("The document is empty: 0 bytes.", f"Choose a {suffix} file with content.")
+def required(document, suffixes):
+    choice = f"Choose a file ({', '.join(suffixes)})"
+    if suffixes and document is None:
+        raise BadInput("No document was sent.", f"{choice}, or take the sample.")
+    if suffixes and not document:
+        raise BadInput("The document is empty: 0 bytes.", f"{choice} with content.")
     return document
 
 

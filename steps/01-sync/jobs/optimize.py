@@ -8,7 +8,7 @@ from jobs.contract import File, Update
 
 TITLE = "Optimize a delivery round"
 ABOUT = "600 attempts to shorten a round through 40 towns. Needs no document."
-ACCEPTS = ""
+ACCEPTS = ()
 SAMPLE = None
 OPTIONS = {}
 

@@ -2,6 +2,7 @@
 // so that a person may leave and come back.
 
 import { follow } from "./follow.js";
+import { countUpdate } from "./meter.js";
 import { request } from "./request.js";
 
 const STATES = {
@@ -46,7 +47,10 @@ function addCard(taskId) {
   cards.prepend(card);
   const part = (name) => card.querySelector(name);
   const stop = follow(taskId, {
-    onTask: (task) => showTask(part, task),
+    onTask: (task) => {
+      countUpdate(taskId, task.updated_at);
+      showTask(part, task);
+    },
     onTrouble: (problem) => showProblem(part(".problem"), problem),
     onGone: (problem) => {
       forget(taskId);

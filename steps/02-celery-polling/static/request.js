@@ -1,5 +1,7 @@
 // Asks the server. Always ends in {status, body}; where there is no answer, in status 0.
 
+import { countRequest } from "./meter.js";
+
 const SILENCE = {
   error: "The server does not answer.",
   hint: "Is it running? The page goes on trying.",
@@ -8,8 +10,16 @@ const SILENCE = {
 export async function request(url, options = {}) {
   try {
     const response = await fetch(url, { headers: { Accept: "application/json" }, ...options });
-    return { status: response.status, body: await response.json() };
+    const text = await response.text();
+    countRequest(sizeOf(response, text));
+    return { status: response.status, body: JSON.parse(text) };
   } catch {
     return { status: 0, body: SILENCE };
   }
+}
+
+// Body and headers, in bytes, as HTTP/1.1 sends them.
+function sizeOf(response, text) {
+  const lines = [...response.headers].map(([name, value]) => `${name}: ${value}\r\n`);
+  return new Blob([text, ...lines]).size;
 }

@@ -9,7 +9,7 @@ from jobs.worksheets.workbook import Lesson, read_lessons
 
 TITLE = "Make worksheets"
 ABOUT = "A worksheet and an answer key for each lesson of a workbook, ready to print or to edit."
-ACCEPTS = ".xlsx"
+ACCEPTS = (".xlsx",)
 SAMPLE = "lessons.xlsx"
 OPTIONS = {
     "programme": {

@@ -7,6 +7,7 @@ import openpyxl
 import regex
 
 from jobs.contract import BadInput
+from jobs.office import must_be_harmless, not_readable
 
 COLUMNS = ("Lesson", "Word", "Meaning")
 EXAMPLE = "The first row must name the columns Lesson, Word and Meaning, as in the sample."
@@ -56,16 +57,14 @@ def read_lessons(document: bytes) -> list[Lesson]:
 
 
 def read_rows(document):
+    must_be_harmless(document, ".xlsx")
     try:
         workbook = openpyxl.load_workbook(io.BytesIO(document), read_only=True, data_only=True)
         sheet = workbook.active
         cells = sheet.iter_rows(max_row=MAX_ROWS + 1, values_only=True)
         rows = [[text(cell) for cell in row] for row in cells]
     except Exception as error:  # a damaged file makes openpyxl raise almost anything
-        raise BadInput(
-            "This is not an Excel workbook that can be read.",
-            "Save it as .xlsx in Excel, LibreOffice or Google Sheets, without a password.",
-        ) from error
+        raise not_readable(".xlsx") from error
     if len(rows) > MAX_ROWS:
         raise BadInput(f"The sheet has more than {MAX_ROWS} rows.", "Split it.")
     return rows

@@ -1,0 +1,31 @@
+// Counts what this page costs on the wire, and how old the news is when it arrives.
+
+const counted = { requests: 0, bytes: 0, updates: 0, age: 0 };
+const lastUpdate = new Map();
+
+export function countRequest(bytes) {
+  counted.requests += 1;
+  counted.bytes += bytes;
+  show();
+}
+
+// An update is counted once, however often the page is told of it.
+export function countUpdate(taskId, updatedAt) {
+  if (!updatedAt || lastUpdate.get(taskId) === updatedAt) return;
+  lastUpdate.set(taskId, updatedAt);
+  counted.updates += 1;
+  counted.age += Math.max(0, Date.now() - Date.parse(updatedAt)) / 1000;
+  show();
+}
+
+function show() {
+  const { requests, bytes, updates, age } = counted;
+  write("requests", requests);
+  write("bytes", bytes.toLocaleString("en"));
+  write("updates", updates);
+  write("age", updates ? `${(age / updates).toFixed(2)} s` : "–");
+}
+
+function write(name, value) {
+  document.querySelector(`#meter-${name}`).textContent = value;
+}

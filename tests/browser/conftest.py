@@ -1,0 +1,78 @@
+"""A real Chromium, and pages that may not complain."""
+
+import contextlib
+import os
+
+import psutil
+import pytest
+import redis
+
+from workshop.doctor import find_chromium
+from workshop.processes import running
+from workshop.steps import all_steps
+
+QUIET = ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+
+
+@pytest.fixture(scope="session")
+def browser():
+    api = pytest.importorskip(
+        "playwright.sync_api", reason="no Playwright: get it with 'uv sync --group browser'"
+    )
+    chromium = find_chromium()
+    if not chromium:
+        pytest.skip("no Chromium: install it, or set CHROMIUM to where yours is")
+    as_root = ["--no-sandbox"] if os.geteuid() == 0 else []  # Chromium's sandbox refuses root
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=QUIET + as_root)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def new_page(browser):
+    """Opens pages, each as if in a browser of its own; `page.complaints` are its errors."""
+    contexts = []
+
+    def open_page(url, **options):
+        contexts.append(browser.new_context(accept_downloads=True, **options))
+        page = contexts[-1].new_page()
+        page.complaints = []
+        page.on("pageerror", lambda error: page.complaints.append(str(error)))
+        page.on("console", lambda m: m.type == "error" and page.complaints.append(m.text))
+        page.goto(url)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture(scope="module", params=all_steps(), ids=lambda step: step.name)
+def step(request):
+    with running(request.param, env={"JOB_PACE": "0.3"}) as step_is_running:
+        yield step_is_running
+
+
+@pytest.fixture
+def page(step, new_page):
+    page = new_page(step.url)
+    yield page
+    assert page.complaints == []
+
+
+@pytest.fixture
+def stopped_redis():
+    """A block in which the Redis of a step does not answer."""
+
+    @contextlib.contextmanager
+    def stopped(step):
+        with redis.Redis.from_url(step.redis_url) as client:
+            server = psutil.Process(client.info("server")["process_id"])
+        server.suspend()
+        try:
+            yield
+        finally:
+            server.resume()
+
+    return stopped
