@@ -34,7 +34,7 @@ def test_every_link_to_a_file_leads_somewhere():
 
 @pytest.mark.parametrize("step", all_steps(), ids=lambda step: step.name)
 def test_a_steps_readme_fits_one_screen_and_says_what_it_is(step):
-    text = (step / "README.md").read_text()
+    text = readme_of(step)
     assert "END of its stage" in text
     assert f"workshop start {int(step.name[:2])}" in text
     assert len(text.splitlines()) <= 70
@@ -69,12 +69,15 @@ def test_the_first_command_starts_the_last_step_in_a_fresh_clone_with_an_empty_c
 
 @pytest.mark.slow
 def test_flower_starts_as_the_readme_says():
-    step = find_step("2")
-    command = re.search(r"celery -A tasks flower.*$", (step / "README.md").read_text(), re.M)[0]
-    port = free_port()
-    flower = {"flower": f"{command} --port={port}"}
-    with running(step, commands=flower):
+    step, port = find_step("2"), free_port()
+    typed = re.search(r"^REDIS_URL=redis://127.0.0.1:6402 (celery .*)$", readme_of(step), re.M)[1]
+    flower = typed.replace("--workdir steps", f"--workdir {ROOT}/steps") + f" --port={port}"
+    with running(step, commands={"flower": flower}):
         eventually(lambda: answers(f"http://127.0.0.1:{port}/"))
+
+
+def readme_of(step):
+    return (step / "README.md").read_text()
 
 
 def answers(url):

@@ -33,12 +33,16 @@ def main():
 @main.command()
 @click.argument("step")
 @click.option("--port", default=8000, show_default=True, envvar="PORT", show_envvar=True)
-def start(step, port):
+@click.option("--redis-port", type=int, show_default="6400 + STEP", help="For the Valkey.")
+def start(step, port, redis_port):
     """Start a step as its Procfile says, on an embedded Valkey unless REDIS_URL is set."""
     folder = find_step(step)
-    options = {"port": port, "redis_port": redis_tools.port_of(number_of(folder)), "say": say}
+    redis = {
+        "redis_url": os.environ.get("REDIS_URL"),
+        "redis_port": redis_port or redis_tools.port_of(number_of(folder)),
+    }
     try:
-        with running(folder, redis_url=os.environ.get("REDIS_URL"), **options) as step_is_running:
+        with running(folder, port=port, say=say, **redis) as step_is_running:
             say("$", f"{folder.name} is ready: {step_is_running.url}   Ctrl-C stops it")
             while not (ended := step_is_running.ended()):
                 time.sleep(0.2)

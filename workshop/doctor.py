@@ -56,7 +56,7 @@ def port():
     return (
         not taken,
         f"port {number} is free",
-        f"Stop what listens there, or set PORT={number + 1}.",
+        "Stop what listens there, or choose another with --port.",
     )
 
 

@@ -15,7 +15,7 @@ from rich.table import Table
 from workshop.processes import running
 from workshop.steps import find_step, procfile
 
-PEOPLE_METRICS = ("submit", "first update", "update delay", "finish", "bystander")
+METRICS = ("submit", "first update", "update delay", "finish", "bystander", "poll")
 
 
 @click.command()
@@ -70,7 +70,8 @@ def run_locust(folder, url, users, seconds) -> dict[str, dict]:
         show_command("$", " ".join(command) + f"   # {users} people and a bystander")
         command += ["--json-file", f"{results}/stats"]
         locust = [sys.executable, "-m", *command]
-        subprocess.run(locust, stdout=subprocess.DEVNULL, check=False)
+        with Console().status(f"{users} people are at work, for {seconds} s at most"):
+            subprocess.run(locust, stdout=subprocess.DEVNULL, check=False)
         file = Path(results, "stats.json")
         if not file.exists():
             raise click.ClickException("locust did not finish; what it said is above.")
@@ -82,9 +83,7 @@ def show(stats):
     table.add_column("seconds", no_wrap=True)
     for heading in ("count", "failed", "min", "average", "median", "p95", "max"):
         table.add_column(heading, justify="right")
-    for name in [n for n in PEOPLE_METRICS if n in stats] + sorted(
-        set(stats) - set(PEOPLE_METRICS)
-    ):
+    for name in (name for name in METRICS if name in stats):
         entry = stats[name]
         table.add_row(name, str(entry["num_requests"]), str(entry["num_failures"]), *times(entry))
     Console().print(table)
@@ -97,22 +96,22 @@ def times(entry):
     values = (
         entry["min_response_time"] or 0,
         entry["total_response_time"] / number,
-        percentile(entry["response_times"], 0.5),
-        percentile(entry["response_times"], 0.95),
+        percentile(entry, 0.5),
+        percentile(entry, 0.95),
         entry["max_response_time"],
-    )  # locust rounds the times of which the percentiles are made
+    )
     return [f"{value / 1000:.3f}" for value in values]
 
 
-def percentile(response_times: dict[str, int], share: float) -> float:
-    """The time in ms below which this share of the requests was answered."""
-    ordered = sorted((float(time), number) for time, number in response_times.items())
+def percentile(entry: dict, share: float) -> float:
+    """The time in ms in which this share of the requests was answered, as locust rounds it."""
+    ordered = sorted((float(time), number) for time, number in entry["response_times"].items())
     wanted = share * sum(number for _, number in ordered)
     seen = 0
     for time, number in ordered:
         seen += number
         if seen >= wanted:
-            return time
+            return min(time, entry["max_response_time"])
     return 0
 
 

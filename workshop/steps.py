@@ -33,3 +33,7 @@ def procfile(step: Path) -> dict[str, str]:
     lines = (step / "Procfile").read_text().splitlines()
     pairs = (line.partition(":") for line in lines if line.strip())
     return {name.strip(): command.strip() for name, _, command in pairs}
+
+
+def uses_redis(step: Path) -> bool:
+    return "redis" in (step / "requirements.txt").read_text()

@@ -25,7 +25,7 @@ def protect(app):
 
 
 def remember():
-    """Gives this browser a user id, in a cookie that EventSource and fetch send by themselves."""
+    """Gives this browser a user id, in a signed cookie that the browser sends by itself."""
     session.permanent = True
     session.setdefault("user", uuid4().hex)
 

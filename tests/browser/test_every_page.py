@@ -95,9 +95,7 @@ def test_the_keyboard_is_enough(page):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_scrolls_sideways_on_a_phone_and_axe_finds_nothing_serious(
-    step, new_page, scheme
-):
+def test_nothing_scrolls_sideways_on_a_phone_and_axe_finds_nothing_serious(step, new_page, scheme):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     page = new_page(step.url, viewport={"width": 360, "height": 740}, color_scheme=scheme)
     if page.locator("#tasks").count():

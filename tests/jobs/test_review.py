@@ -3,12 +3,12 @@
 import io
 
 import docx
+import jobs
 import pytest
 from documents import cells, lines, updates
-
-import jobs
 from jobs.review.report import risk_of
 from jobs.review.rules import review
+
 from workshop.steps import find_step
 
 SAMPLE = (find_step("1") / "static" / "samples" / "proposal.docx").read_bytes()
@@ -123,7 +123,7 @@ def word_document():
     "document",
     [
         word_document(),
-        b"Before.\n\n# One\n\nFirst.\n*Still* [first](http://x.example).\n\n## Empty\n\n# Two\nSecond.",
+        b"Before.\n\n# One\n\nFirst.\n*Still* [first](/x).\n\n## Empty\n\n# Two\nSecond.",
         b"Before.\r\n\r\nOne\r\n\r\nFirst.\r\nStill first.\r\n\r\nEmpty\r\n\r\nTwo\r\n\r\nSecond.",
         b"\xef\xbb\xbfBefore.\n\nOne\n\nFirst.\n\nStill first.\n\nTwo\n\nSecond.",
     ],

@@ -5,10 +5,10 @@ import tracemalloc
 from zipfile import ZIP_DEFLATED, ZipFile
 
 import docx
+import jobs
 import pytest
 from documents import cells, lines, unzipped, updates, workbook, worksheet_and_key
 
-import jobs
 from workshop.steps import find_step
 
 MEGABYTE = 1024 * 1024
@@ -180,6 +180,6 @@ def test_cells_that_look_like_formulas_are_only_words():
 
 
 def test_control_characters_do_not_break_a_document():
-    document = "# Ti\x00tle\x0b\n\nSome \x01 text\x1f.".encode()
+    document = b"# Ti\x00tle\x0b\n\nSome \x01 text\x1f."
     report = updates("review", document)[-1].file.data
     assert any("Ti" in line for line in lines(docx.Document(io.BytesIO(report))))

@@ -3,7 +3,7 @@
 import { request } from "./request.js";
 
 const EVERY = 2000;
-const ENDED = ["SUCCESS", "FAILURE", "CANCELLED"];
+const ENDED = ["SUCCESS", "FAILURE"];
 const REFUSED = [401, 404];
 
 export function follow(taskId, { onTask, onTrouble, onGone }) {
