@@ -1,6 +1,7 @@
 """One suite over all steps: the same calls get the same answers wherever a step has them."""
 
 import io
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import httpx
 import openpyxl
@@ -41,7 +42,24 @@ def workbook(rows):
     return file.getvalue()
 
 
+def bomb():
+    file = io.BytesIO()
+    with ZipFile(file, "w", ZIP_DEFLATED) as archive:
+        archive.writestr("xl/workbook.xml", bytes(60 * 1024 * 1024))
+    return file.getvalue()
+
+
+OLE = bytes.fromhex("D0CF11E0A1B11AE1")
+SHEET, PAPER = {"kind": "worksheets"}, {"kind": "review"}
 BAD_INPUT = {
+    "a bomb for the sheet": (SHEET, bomb(), "This file would unpack to 60 MB."),
+    "a bomb for the paper": (PAPER, bomb(), "This file would unpack to 60 MB."),
+    "encrypted sheet": (SHEET, OLE + bytes(9), "This file is encrypted"),
+    "encrypted paper": (PAPER, OLE + bytes(9), "This file is encrypted"),
+    "a sheet for a paper": (PAPER, SAMPLE.read_bytes(), "This is not a .docx file"),
+    "cut off": (SHEET, SAMPLE.read_bytes()[:2000], "This is not a .xlsx file"),
+    "UTF-16": (PAPER, "Übung".encode("utf-16"), "This is not a text in UTF-8"),
+    "no text": (PAPER, b" ", "The document has no text."),
     "no file": ({"kind": "worksheets"}, None, "No document was sent."),
     "an empty file": ({"kind": "worksheets"}, b"", "The document is empty: 0 bytes."),
     "no workbook": ({"kind": "worksheets"}, b"hello", "This is not a .xlsx file"),
@@ -71,7 +89,13 @@ class TestPage:
     def test_the_page_has_a_form_for_each_kind(self, step, person):
         page = person.get("/").text
         assert step.step.name in page
-        for words in ("Make worksheets", "Optimize a delivery round", "Caterpillar", "Document"):
+        for words in (
+            "Make worksheets",
+            "Review a document",
+            "Optimize a delivery round",
+            "Caterpillar",
+            "Document",
+        ):
             assert words in page
 
     def test_the_sample_can_be_had(self, person):
@@ -79,6 +103,12 @@ class TestPage:
 
     def test_health(self, person):
         assert person.get("/healthz").json() == {"status": "ok"}
+
+    def test_a_bad_upload_hurts_nobody_else(self, person):
+        for fields, document, _ in BAD_INPUT.values():
+            person.start(document=document, **({"kind": ""} | fields))
+        assert person.start("review", b"# One\n\nWords.").status_code in (200, 202)
+        assert person.get("/healthz").status_code == 200
 
     @pytest.mark.parametrize("bad", BAD_INPUT)
     def test_bad_input_is_400_with_error_and_hint(self, person, bad):
@@ -104,16 +134,23 @@ class TestPage:
 
 
 @steps_with("page")
-@pytest.mark.parametrize("kind", ["worksheets", "optimize"])
+@pytest.mark.parametrize("kind", ["worksheets", "optimize", "review"])
 def test_a_job_ends_in_a_zip(person, kind):
-    answer = person.start(kind, SAMPLE.read_bytes() if kind == "worksheets" else None)
+    document = {"worksheets": SAMPLE.read_bytes(), "review": b"# One\n\nTODO\n\n# Two\n\nDone."}
+    answer = person.start(kind, document.get(kind))
     if answer.status_code == 202:
         task = person.ended(answer.json()["task_id"])
         answer = person.get(task["result"]["url"])
     assert answer.status_code == 200
     assert answer.headers["Content-Disposition"] == "attachment; filename=all.zip"
-    lessons = [f"lesson_{number}.zip" for number in range(1, 7)]
-    assert names_in(answer.content) == (lessons if kind == "worksheets" else ["round.svg"])
+    assert (
+        names_in(answer.content)
+        == {
+            "worksheets": [f"lesson_{number}.zip" for number in range(1, 7)],
+            "optimize": ["round.svg"],
+            "review": ["section_1.docx", "section_2.docx", "report.docx"],
+        }[kind]
+    )
 
 
 @steps_with("queue")

@@ -9,6 +9,7 @@ import pytest
 from workshop.steps import find_step
 from workshop.testing import names_in
 
+pytestmark = pytest.mark.slow  # the quick tests need nothing but Python
 SAMPLES = find_step("1") / "static" / "samples"
 
 

@@ -9,6 +9,7 @@ from test_every_page import open_form
 from workshop.processes import free_port, running
 from workshop.steps import all_steps
 
+pytestmark = pytest.mark.slow  # the quick tests need nothing but Python
 WITH_PROGRESS = [step for step in all_steps() if (step / "static" / "page.js").exists()]
 
 
