@@ -130,7 +130,9 @@ class TestPage:
         assert set(answer.json()) == {"error", "hint"}
 
     def test_a_wrong_method_is_405(self, person):
-        assert person.delete("/").status_code == 405
+        answer = person.delete("/")
+        assert answer.status_code == 405
+        assert "GET" in answer.headers["Allow"]
 
 
 @steps_with("page")
@@ -174,12 +176,12 @@ class TestQueue:
         for file in task["files"]:
             assert len(person.get(file["url"]).content) == file["size"]
 
-    def test_retry_after_while_it_runs_and_not_when_it_has_ended(self, person):
+    def test_no_retry_after_when_it_has_ended(self, person):
         task_id = person.task_id("optimize")
         person.ended(task_id)
         assert "Retry-After" not in person.get(f"/tasks/{task_id}").headers
 
-    @pytest.mark.parametrize("path", ["", "/files/all.zip", "/files/nothing"])
+    @pytest.mark.parametrize("path", ["", "/files/all.zip", "/files/no", ":files", ":document"])
     def test_what_is_not_mine_is_404_as_if_it_were_not(self, step, person, path):
         task_id = person.task_id("optimize")
         person.ended(task_id)
@@ -199,6 +201,7 @@ class TestQueue:
         for method, path in (("POST", "/tasks"), ("GET", "/tasks"), ("GET", "/tasks/x")):
             answer = httpx.request(method, step.url + path)
             assert answer.status_code == 401
+            assert answer.headers["WWW-Authenticate"].lower() == "bearer"
             assert "POST /tokens" in answer.json()["hint"]
 
 

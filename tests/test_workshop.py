@@ -1,5 +1,6 @@
 """The bench: what `workshop` starts, says and leaves behind."""
 
+import contextlib
 import os
 import re
 import signal
@@ -38,12 +39,15 @@ class Bench:
         self.family = []
         self.heard = ""
 
-    def ready(self):
+    def hear(self, words):
         for line in self.popen.stdout:  # ends with the bench, which gives up after a while
             self.heard += line
-            if "is ready" in line:
+            if words in line:
                 break
-        assert "is ready" in self.heard, self.heard
+        assert words in self.heard, self.heard
+
+    def ready(self):
+        self.hear("is ready")
         self.family = psutil.Process(self.popen.pid).children(recursive=True)
         return self
 
@@ -52,8 +56,9 @@ class Bench:
         return self.heard + output
 
     def kill(self):
-        for process in [*self.family, psutil.Process(self.popen.pid)] if not self.ended() else []:
-            process.kill()
+        for process in [*self.family, self.popen]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
 
     def ended(self):
         return self.popen.poll() is not None and not any(p.is_running() for p in self.family)
@@ -75,6 +80,8 @@ def valkey_url():
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_start_stops_all_of_it_in_order_and_without_a_traceback(bench, sign):
     os.killpg(bench.popen.pid, sign)  # a terminal tells the whole group
+    bench.hear("stopping web")
+    os.killpg(bench.popen.pid, signal.SIGHUP)  # and then somebody closes it
     said = bench.said()
     assert bench.popen.returncode == 0
     assert said.index("stopping web") < said.index("stopping worker") < said.index("all stopped")
@@ -183,8 +190,9 @@ def test_redis_away_is_named_with_the_mend(monkeypatch):
     assert "workshop redis serve" in answer.output
 
 
-def test_load_goes_to_this_machine_only():
-    answer = CliRunner().invoke(cli.main, ["load", "1", "--url", "http://example.org"])
+@pytest.mark.parametrize("host", ["example.org", "127.0.0.1.example.org", "localhost@example.org"])
+def test_load_goes_to_this_machine_only(host):
+    answer = CliRunner().invoke(cli.main, ["load", "1", "--url", f"http://{host}:9"])
     assert answer.exit_code == 2
     assert "this machine only" in answer.output
 

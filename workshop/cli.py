@@ -9,6 +9,7 @@ import time
 
 import click
 from rich.console import Console
+from rich.text import Text
 
 from workshop import diff, doctor, load, redis_tools
 from workshop.processes import last_words, running
@@ -19,8 +20,7 @@ console = Console(highlight=False, soft_wrap=True)
 
 
 def say(name: str, line: str):
-    console.print(f"{name:>6} | ", style=COLOURS.get(name, "yellow"), end="", markup=False)
-    console.print(line, markup=False)
+    console.print(Text.assemble((f"{name:>6} | ", COLOURS.get(name, "yellow")), line))
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -51,7 +51,7 @@ def start(step, port, redis_port):
         say("$", "all stopped")
 
 
-@main.command()
+@main.command(context_settings={"ignore_unknown_options": True})
 @click.argument("step")
 @click.argument("arguments", nargs=-1)
 def test(step, arguments):

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
 from rich.box import SIMPLE
@@ -27,7 +28,7 @@ METRICS = ("submit", "first update", "update delay", "finish", "bystander", "pol
 def load(step, users, pace, seconds, url):
     """Start a step (or take --url), let people use it, and say how it was for them."""
     folder = find_step(step)
-    if url and not url.startswith(("http://127.0.0.1", "http://localhost")):
+    if url and urlsplit(url).hostname not in ("127.0.0.1", "localhost"):
         raise click.UsageError("Load goes to this machine only: http://127.0.0.1 and a port.")
     with contextlib.ExitStack() as stack:
         if url is None:

@@ -123,9 +123,8 @@ def stop_all(processes, say):
 @contextlib.contextmanager
 def undisturbed():
     """Somebody who presses Ctrl-C twice must not leave half of the processes behind."""
-    before = {
-        sign: signal.signal(sign, signal.SIG_IGN) for sign in (signal.SIGINT, signal.SIGTERM)
-    }
+    signs = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {sign: signal.signal(sign, signal.SIG_IGN) for sign in signs}
     try:
         yield
     finally:

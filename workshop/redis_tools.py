@@ -83,7 +83,7 @@ def ask(url, command):
 
 
 def connected(url):
-    client = redis_py.Redis.from_url(url)
+    client = redis_py.Redis.from_url(url, socket_timeout=None)  # MONITOR may be silent for long
     try:
         client.ping()
     except redis_py.ConnectionError as error:

@@ -18,11 +18,13 @@ def handle(app):
 
 
 def http_error(error):
-    return answer(error.code, f"{error.name}.", HINTS.get(error.code, error.description))
+    kept = ("Allow", "WWW-Authenticate")
+    headers = [header for header in error.get_response().headers if header[0] in kept]
+    return answer(error.code, f"{error.name}.", HINTS.get(error.code, error.description), headers)
 
 
-def answer(status, error, hint):
+def answer(status, error, hint, headers=()):
     problem = {"error": error, "hint": hint}
     if request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html":
-        return render_template("index.html", **problem), status
-    return problem, status
+        return render_template("index.html", **problem), status, headers
+    return problem, status, headers

@@ -38,9 +38,13 @@ def create_task():
     user = auth.user()
     kind = request.form.get("kind", "")
     content = document(kind)
-    jobs.check(kind, content, request.form)
-    task_id = store.create(user, kind, request.form.to_dict(), content)
-    tasks.start(task_id)
+    options = jobs.check(kind, content, request.form)
+    task_id = store.create(user, kind, options, content)
+    try:
+        tasks.start(task_id)
+    except Exception:
+        store.forget(user, task_id)
+        raise
     status_url = url_for("show_task", task_id=task_id)
     answer = {"task_id": task_id, "status": "queued", "status_url": status_url}
     return answer, 202, {"Location": status_url}

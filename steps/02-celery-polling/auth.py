@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from flask import current_app, request, session
 from itsdangerous import BadSignature, URLSafeTimedSerializer
+from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Unauthorized
 
 TOKEN_SECONDS = 24 * 60 * 60
@@ -19,7 +20,7 @@ def protect(app):
     if app.secret_key == DEVELOPMENT_KEY:
         app.logger.warning("SECRET_KEY is not set: using the development key that everybody knows")
     # Cookies ignore ports: steps that run side by side need cookies of their own.
-    app.config["SESSION_COOKIE_NAME"] = Path(__file__).parent.name
+    app.config["SESSION_COOKIE_NAME"] = re.sub(r"\W", "-", Path(__file__).parent.name)
     app.config["SESSION_COOKIE_SAMESITE"] = "Lax"
     logging.getLogger("werkzeug").addFilter(hide_tokens)
 
@@ -36,20 +37,25 @@ def user() -> str:
         try:
             return tokens().loads(token, max_age=TOKEN_SECONDS)
         except BadSignature:
-            raise Unauthorized from None
+            raise unauthorized() from None
     if "user" not in session:
-        raise Unauthorized
+        raise unauthorized()
     return session["user"]
 
 
 def new_token() -> dict:
-    """A token for this browser's user, or for a new one: {token, expires_in} (seconds)."""
-    return {"token": tokens().dumps(session.get("user", uuid4().hex)), "expires_in": TOKEN_SECONDS}
+    """A token for whoever asks, or for somebody new: {token, expires_in} (seconds)."""
+    known = sent_token() or "user" in session
+    return {"token": tokens().dumps(user() if known else uuid4().hex), "expires_in": TOKEN_SECONDS}
 
 
 def sent_token():
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     return token if scheme.lower() == "bearer" else request.args.get("token")
+
+
+def unauthorized():
+    return Unauthorized(www_authenticate=WWWAuthenticate("bearer"))
 
 
 def tokens():

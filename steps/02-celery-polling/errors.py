@@ -2,7 +2,7 @@
 
 import jobs
 from kombu.exceptions import OperationalError
-from redis.exceptions import RedisError
+from redis.exceptions import ConnectionError, TimeoutError
 from werkzeug.exceptions import HTTPException
 
 HINTS = {
@@ -17,17 +17,22 @@ HINTS = {
 def handle(app):
     app.register_error_handler(jobs.BadInput, lambda bad: answer(400, bad.error, bad.hint))
     app.register_error_handler(HTTPException, http_error)
-    app.register_error_handler(RedisError, redis_away)
-    app.register_error_handler(OperationalError, redis_away)
+    for away in (ConnectionError, TimeoutError, OperationalError):
+        app.register_error_handler(away, redis_away)
 
 
 def http_error(error):
-    return answer(error.code, f"{error.name}.", HINTS.get(error.code, error.description))
+    kept = ("Allow", "WWW-Authenticate")
+    headers = [header for header in error.get_response().headers if header[0] in kept]
+    return answer(error.code, f"{error.name}.", HINTS.get(error.code, error.description), headers)
 
 
 def redis_away(error):
     return answer(
-        503, "Redis is away.", "Nothing is lost: try again in a moment.", {"Retry-After": 5}
+        503,
+        "Redis is away.",
+        "Try again in a moment. What runs goes on.",
+        {"Retry-After": 5},
     )
 
 

@@ -33,6 +33,8 @@ class Person(FastHttpUser):
         answer.raise_for_status()
         told = None
         for status in self.poll(answer.json()["status_url"]):
+            if status["state"] == "FAILURE":
+                raise RuntimeError(status["error"])
             news = status.get("updated_at")
             if news == told:
                 self.measured("nothing new", 0)
@@ -43,8 +45,6 @@ class Person(FastHttpUser):
                     "update delay", time.time() - datetime.fromisoformat(news).timestamp()
                 )
             told = news
-        if status["state"] == "FAILURE":
-            raise RuntimeError(status["error"])
         self.measured("finish", time.time() - began)
 
     def poll(self, status_url):

@@ -34,7 +34,7 @@ def create(user: str, kind: str, options: dict, document: bytes | None) -> str:
     task = {"user": user, "kind": kind, "options": json.dumps(options), "created_at": time.time()}
     with redis.pipeline() as pipe:
         pipe.hset(f"task:{task_id}", mapping=task)
-        pipe.set(f"task:{task_id}:document", document or b"")
+        pipe.set(f"document:{task_id}", document or b"")
         pipe.zadd(f"tasks:{user}", {task_id: task["created_at"]})
         pipe.zremrangebyscore(f"tasks:{user}", 0, task["created_at"] - TTL)
         pipe.expire(f"tasks:{user}", TTL)
@@ -65,17 +65,28 @@ def tasks_of(user: str) -> list[dict]:
     return [task for task in (get(task_id.decode()) for task_id in task_ids) if task]
 
 
+def forget(user: str, task_id: str):
+    redis.zrem(f"tasks:{user}", task_id)
+    redis.delete(*keys(task_id))
+
+
 def document(task_id: str) -> bytes | None:
-    return redis.get(f"task:{task_id}:document") or None
+    return redis.get(f"document:{task_id}") or None
 
 
-def begin_run(task_id: str) -> int:
-    """Counts the runs of a task: a message that is delivered again starts another one."""
-    return redis.hincrby(f"task:{task_id}", "run", 1)
+def begin_run(task_id: str, run: str) -> int:
+    """Makes this run the current one, and returns how many there were: a message that is
+    delivered again starts another. Safe to repeat, as a client does that has lost its answer."""
+    with redis.pipeline() as pipe:
+        pipe.hset(f"task:{task_id}", "run", run)
+        pipe.sadd(f"runs:{task_id}", run)
+        pipe.scard(f"runs:{task_id}")
+        expire(pipe, task_id)
+        return pipe.execute()[2]
 
 
-def current_run(task_id: str) -> int:
-    return int(redis.hget(f"task:{task_id}", "run") or 0)
+def is_current(task_id: str, run: str) -> bool:
+    return redis.hget(f"task:{task_id}", "run") == run.encode()
 
 
 def save(task_id: str, file: jobs.File):
@@ -84,7 +95,7 @@ def save(task_id: str, file: jobs.File):
     if sum(file["size"] for file in kept.values()) > MAX_FILES:
         raise jobs.JobError("The files of this task are too large.", "Split the document.")
     with redis.pipeline() as pipe:
-        pipe.hset(f"task:{task_id}:files", file.name, file.data)
+        pipe.hset(f"files:{task_id}", file.name, file.data)
         pipe.hset(f"task:{task_id}", "files", json.dumps(kept))
         expire(pipe, task_id)
         pipe.execute()
@@ -96,11 +107,11 @@ def files(task_id: str) -> dict[str, dict]:
 
 
 def file(task_id: str, name: str) -> bytes | None:
-    return redis.hget(f"task:{task_id}:files", name)
+    return redis.hget(f"files:{task_id}", name)
 
 
 def keys(task_id):
-    return f"task:{task_id}", f"task:{task_id}:document", f"task:{task_id}:files"
+    return [f"{kind}:{task_id}" for kind in ("task", "document", "files", "runs")]
 
 
 def expire(pipe, task_id):

@@ -2,6 +2,7 @@
 
 import time
 from datetime import UTC, datetime
+from uuid import uuid4
 
 import jobs
 import store
@@ -53,15 +54,16 @@ def run(self, task_id):
     task = store.get(task_id)
     if task is None:
         raise jobs.JobError("The task has expired before a worker was free.", "Start it again.")
-    number = store.begin_run(task_id)
-    if number > MOST_RUNS:
+    this_run = uuid4().hex
+    if store.begin_run(task_id, this_run) > MOST_RUNS:
         raise jobs.JobError(
-            f"This job has stopped its worker {MOST_RUNS} times.", "Try a smaller document."
+            f"This job was started {MOST_RUNS} times, and never came to its end.",
+            "Try a smaller document.",
         )
     self.update_state(state="PROGRESS", meta=news(stage="started", message="A worker has started"))
     files = []
     for update in jobs.start(task["kind"], store.document(task_id), task["options"]):
-        if store.current_run(task_id) != number:
+        if not store.is_current(task_id, this_run):
             raise Ignore  # delivered again meanwhile: the other run goes on
         if update.file:
             files.append(update.file)

@@ -1,7 +1,5 @@
 """What every kind of job keeps to."""
 
-import inspect
-
 import jobs
 import pytest
 from documents import workbook
@@ -51,9 +49,19 @@ def test_a_job_that_is_closed_stops_its_work(monkeypatch):
 
 
 def test_checking_does_none_of_the_work(monkeypatch):
-    monkeypatch.setattr(jobs.KINDS["optimize"], "run", lambda read: iter([1 / 0 for _ in ()]))
-    assert jobs.check("optimize", None, {}) is None
-    assert inspect.isgenerator(jobs.start("optimize", None, {}))
+    def run(read):
+        raise AssertionError("the work has begun")
+        yield
+
+    monkeypatch.setattr(jobs.KINDS["optimize"], "run", run)
+    assert jobs.check("optimize", None, {}) == {}
+    with pytest.raises(AssertionError, match="has begun"):
+        next(jobs.start("optimize", None, {}))
+
+
+def test_options_have_defaults_and_others_are_left_out():
+    options = jobs.check("worksheets", workbook(("A", "w", "m")), {"junk": "x" * 1000})
+    assert options == {"programme": "academy"}
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """Hostile and broken uploads: a clear error or a harmless result, and never more than a moment."""
 
+import contextlib
 import io
+import re
 import tracemalloc
 from zipfile import ZIP_DEFLATED, ZipFile
 
@@ -8,6 +10,8 @@ import docx
 import jobs
 import pytest
 from documents import cells, lines, unzipped, updates, workbook, worksheet_and_key
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from workshop.steps import find_step
 
@@ -80,6 +84,57 @@ def test_a_bomb_that_lies_about_its_size_is_not_unpacked_either(suffix):
     assert peak < 5 * MEGABYTE
 
 
+@pytest.mark.parametrize(
+    ("suffix", "many"),
+    [
+        ("docx", b"<w:body>" + b"<w:p/>" * 300_000),
+        ("xlsx", b"<sheetData><row>" + b"<c/>" * 300_000),
+    ],
+)
+def test_a_small_file_with_very_many_tags_is_refused(suffix, many):
+    name = MAIN_PART[suffix]
+    content = ZipFile(io.BytesIO(SAMPLE[suffix])).read(name)
+    hostile = with_part(SAMPLE[suffix], name, content.replace(many[: many.index(b">") + 1], many))
+    assert len(hostile) < MEGABYTE
+    assert "tags (of cells, paragraphs, formats)" in refused(KIND[suffix], hostile)
+
+
+def test_a_cell_that_spans_millions_is_one_cell():
+    content = ZipFile(io.BytesIO(DOCX)).read("word/document.xml")
+    wide = content.replace(b"<w:tcPr>", b'<w:tcPr><w:gridSpan w:val="20000000"/>', 1)
+    assert wide != content
+    sections = jobs.KINDS["review"].read(with_part(DOCX, "word/document.xml", wide))
+    assert len(sections) == 6
+
+
+def test_a_sheet_that_claims_to_be_vast_is_read_to_its_limits():
+    name = MAIN_PART["xlsx"]
+    content = ZipFile(io.BytesIO(XLSX)).read(name)
+    vast = re.sub(rb'<dimension ref="[^"]*"', b'<dimension ref="A1:XFD1048576"', content)
+    assert vast != content
+    tracemalloc.start()
+    try:
+        lessons = jobs.KINDS["worksheets"].read(with_part(XLSX, name, vast))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(lessons) == 6
+    assert peak < 20 * MEGABYTE
+
+
+@pytest.mark.parametrize("kind", KIND.values())
+@settings(max_examples=200, deadline=None)
+@given(data=st.data())
+def test_whatever_is_sent_is_read_or_refused(kind, data):
+    sample = {"worksheets": XLSX, "review": DOCX}[kind]
+    start = data.draw(st.integers(0, len(sample)))
+    junk = data.draw(st.binary(max_size=200))
+    mutated = sample[:start] + junk + sample[start + data.draw(st.integers(0, 200)) :]
+    for document in (junk, mutated):
+        with contextlib.suppress(jobs.BadInput):
+            jobs.check(kind, document, {})
+
+
 @pytest.mark.parametrize("suffix", KIND)
 @pytest.mark.parametrize("xml", [BILLION_LAUGHS, EXTERNAL])
 def test_xml_entities_are_not_resolved(suffix, xml):
@@ -142,7 +197,7 @@ def test_a_text_that_is_not_utf_8_is_named_as_such(encoding):
         (b" \n\n ", "The document has no text."),
         (b"# Only\n\n# Headings\n", "The document has no text."),
         (b"".join(b"# S%d\n\nText.\n\n" % n for n in range(101)), "more than 100 sections"),
-        (b"Word. " * 60_000, "more than 300000 characters"),
+        (b"Word. " * 60_000, "more than 200000 characters"),
     ],
 )
 def test_a_document_with_nothing_or_too_much_is_refused(document, error):

@@ -1,6 +1,9 @@
 """Worksheets that a teacher can use: read back from the Word documents, and solved by the key."""
 
+import io
+
 import jobs
+import openpyxl
 import pytest
 import regex
 from documents import cells, lines, unzipped, updates, workbook, worksheet_and_key
@@ -60,6 +63,24 @@ def test_matching_is_solved_by_the_key(document):
         meanings = dict(meaning.split(". ", 1) for _, _, meaning in cells(worksheet, 1))
         solved = {word.split(". ", 1)[1]: meanings[answer] for answer, word, _ in cells(key, 1)}
         assert solved == {w.word: w.meaning for w in lessons[update.file.topic].words}
+
+
+def test_words_with_the_same_meaning_have_letters_of_their_own():
+    document = workbook(("A", "big", "not small"), ("A", "large", "not small"), ("A", "cat", "m"))
+    _, key = worksheet_and_key(updates("worksheets", document, programme="academy")[0])
+    assert sorted(answer for answer, _, _ in cells(key, 1)) == ["A", "B", "C"]
+
+
+def test_a_sheet_whose_rows_have_lengths_of_their_own():
+    book = openpyxl.Workbook(write_only=True)
+    sheet = book.create_sheet()
+    for row in (["Lesson", "Word", "Meaning"], ["A", "w", "m"], ["A"]):
+        sheet.append(row)
+    file = io.BytesIO()
+    book.save(file)
+    with pytest.raises(jobs.BadInput) as refused:
+        jobs.check("worksheets", file.getvalue(), {})
+    assert refused.value.error == "Row 3 has no Word."
 
 
 def test_scrambled_letters_are_those_of_the_word_in_another_order(document):

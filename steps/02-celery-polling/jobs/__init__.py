@@ -35,32 +35,38 @@ def start(kind: str, document: bytes | None, options: Mapping[str, str]) -> Iter
 
     Raises BadInput if the kind, the document or an option cannot be used.
     """
+    chosen = choose(kind, options)
+    return paced(KINDS[kind].run(read(kind, document), **chosen))
+
+
+def check(kind: str, document: bytes | None, options: Mapping[str, str]) -> dict[str, str]:
+    """The options that this job would have, if it could start; else raises BadInput."""
+    chosen = choose(kind, options)
+    read(kind, document)
+    return chosen
+
+
+def choose(kind, options):
+    """A value for each option of this kind: the first of its choices, if nothing is said."""
     if kind not in KINDS:
         raise BadInput(f"There is no kind of job '{kind}'.", f"Choose one of {', '.join(KINDS)}.")
-    job = KINDS[kind]
-    chosen = {name: choose(name, job.OPTIONS[name], options) for name in job.OPTIONS}
-    return paced(job.run(job.read(required(document, job.ACCEPTS)), **chosen))
+    chosen = {}
+    for name, choices in KINDS[kind].OPTIONS.items():
+        chosen[name] = options.get(name) or next(iter(choices))
+        if chosen[name] not in choices:
+            error = f"There is no {name} '{chosen[name]}'."
+            raise BadInput(error, f"Choose one of {', '.join(choices)}.")
+    return chosen
 
 
-def check(kind: str, document: bytes | None, options: Mapping[str, str]) -> None:
-    """Raises BadInput if this job could not start; does none of its work."""
-    start(kind, document, options)
-
-
-def choose(name, choices, options):
-    value = options.get(name) or next(iter(choices))
-    if value not in choices:
-        raise BadInput(f"There is no {name} '{value}'.", f"Choose one of {', '.join(choices)}.")
-    return value
-
-
-def required(document, suffixes):
+def read(kind, document):
+    suffixes = KINDS[kind].ACCEPTS
     choice = f"Choose a file ({', '.join(suffixes)})"
     if suffixes and document is None:
         raise BadInput("No document was sent.", f"{choice}, or take the sample.")
     if suffixes and not document:
         raise BadInput("The document is empty: 0 bytes.", f"{choice} with content.")
-    return document
+    return KINDS[kind].read(document)
 
 
 def paced(updates: Iterable[Update]) -> Iterator[Update]:

@@ -8,9 +8,11 @@ const REFUSED = [401, 404];
 
 export function follow(taskId, { onTask, onTrouble, onGone }) {
   let timer;
+  let stopped = false;
 
   async function ask() {
     const { status, body } = await request(`/tasks/${taskId}`);
+    if (stopped) return;
     if (REFUSED.includes(status)) return onGone(body);
     if (status === 200) onTask(body);
     else onTrouble(body);
@@ -18,5 +20,8 @@ export function follow(taskId, { onTask, onTrouble, onGone }) {
   }
 
   ask();
-  return () => clearTimeout(timer);
+  return () => {
+    stopped = true;
+    clearTimeout(timer);
+  };
 }

@@ -4,7 +4,11 @@ import { countRequest } from "./meter.js";
 
 const SILENCE = {
   error: "The server does not answer.",
-  hint: "Is it running? The page goes on trying.",
+  hint: "Is it running? Try again in a moment.",
+};
+const NONSENSE = {
+  error: "The server's answer cannot be read.",
+  hint: "Try again in a moment.",
 };
 
 export async function request(url, options = {}) {
@@ -12,9 +16,18 @@ export async function request(url, options = {}) {
     const response = await fetch(url, { headers: { Accept: "application/json" }, ...options });
     const text = await response.text();
     countRequest(sizeOf(response, text));
-    return { status: response.status, body: JSON.parse(text) };
+    return { status: response.status, body: parsed(text) };
   } catch {
     return { status: 0, body: SILENCE };
+  }
+}
+
+// A proxy in between may answer in HTML.
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return NONSENSE;
   }
 }
 

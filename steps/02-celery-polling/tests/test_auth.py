@@ -28,6 +28,14 @@ def test_a_browser_gets_a_token_for_itself(person):
     assert httpx.get(f"{person.base_url}/tasks/{task_id}", params={"token": token}).is_success
 
 
+def test_a_program_renews_its_token_and_stays_who_it_is(step, token):
+    answer = httpx.post(f"{step.url}/tasks", data={"kind": "optimize"}, params={"token": token})
+    renewed = httpx.post(f"{step.url}/tokens", params={"token": token}).json()["token"]
+    task = httpx.get(step.url + answer.json()["status_url"], params={"token": renewed})
+    assert task.status_code == 200
+    assert httpx.post(f"{step.url}/tokens", params={"token": "bad"}).status_code == 401
+
+
 @pytest.mark.parametrize("bad", ["nonsense", "a.b.c", "ä", "x" * 5000])
 def test_a_bad_token_is_refused_even_with_a_cookie(person, bad):
     answer = person.get("/tasks", params={"token": bad})

@@ -4,6 +4,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
+import redis
 
 from workshop.testing import Person, eventually, names_in
 
@@ -53,6 +54,15 @@ def test_without_a_worker_the_task_waits_and_says_so(start_step):
         task = eventually(lambda: (task := person.task(task_id))["stage"] == "waiting" and task)
         assert task["state"] == "PENDING"
         assert task["message"].startswith("Waiting for a worker")
+
+
+def test_a_task_that_cannot_be_queued_is_not_kept(start_step):
+    step = start_step(commands={"worker": None})
+    with Person(step.url) as person, redis.Redis.from_url(step.redis_url) as store:
+        store.set("celery", "no list, so that nothing can be pushed")
+        assert person.start("optimize").status_code >= 500
+        assert person.get("/tasks").json() == {"tasks": []}
+        assert not store.keys("task:*")
 
 
 def test_a_new_browser_has_no_tasks(step, person):

@@ -94,13 +94,13 @@ def with_gaps(word, random):
 
 
 def match_the_meaning(lesson, random):
-    meanings = [word.meaning for word in lesson.words]
-    random.shuffle(meanings)
-    letter_of = dict(zip(meanings, ascii_uppercase, strict=False))
+    words = lesson.words
+    mixed = random.sample(words, len(words))
+    letter_of = dict(zip(mixed, ascii_uppercase, strict=False))
     return MatchTheMeaning(
         [
-            Line(word.word, meaning, letter_of[word.meaning])
-            for word, meaning in zip(lesson.words, meanings, strict=True)
+            Line(word.word, beside.meaning, letter_of[word])
+            for word, beside in zip(words, mixed, strict=True)
         ]
     )
 

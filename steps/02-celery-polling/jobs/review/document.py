@@ -5,13 +5,14 @@ from dataclasses import dataclass
 
 import docx
 import regex
+from docx.oxml.ns import qn
 from markdown_it import MarkdownIt
 
 from jobs.contract import BadInput
 from jobs.office import must_be_harmless, not_readable
 
 MOST_SECTIONS = 100
-MOST_CHARACTERS = 300_000
+MOST_CHARACTERS = 200_000
 CONTROL_CHARACTERS = regex.compile(r"[\p{Cc}--[\n]]+", regex.V1)
 MARKDOWN_HEADING = regex.compile(r"^#{1,6} ", regex.MULTILINE)
 # A short line of its own that does not end like a sentence.
@@ -35,9 +36,13 @@ def read_sections(document: bytes) -> list[Section]:
         raise BadInput("The document has no text.", "Choose one with at least a paragraph.")
     if len(sections) > MOST_SECTIONS:
         raise BadInput(f"The document has more than {MOST_SECTIONS} sections.", "Split it.")
-    if sum(len(section.text) for section in sections) > MOST_CHARACTERS:
-        raise BadInput(f"The document has more than {MOST_CHARACTERS} characters.", "Split it.")
+    must_be_short("".join(section.text for section in sections))
     return sections
+
+
+def must_be_short(text):
+    if len(text) > MOST_CHARACTERS:
+        raise BadInput(f"The document has more than {MOST_CHARACTERS} characters.", "Split it.")
 
 
 def looks_like_office(document):
@@ -48,19 +53,12 @@ def word_blocks(document):
     """(is it a heading, text) for each paragraph, also for those in tables."""
     must_be_harmless(document, ".docx")
     try:
-        return list(paragraphs(docx.Document(io.BytesIO(document))))
+        opened = docx.Document(io.BytesIO(document))
+        headings = {s.style_id for s in opened.styles if s.name.startswith(("Heading", "Title"))}
+        paragraphs = opened.element.body.iter(qn("w:p"))
+        return [(paragraph.style in headings, paragraph.text) for paragraph in paragraphs]
     except Exception as error:  # a damaged file makes python-docx raise almost anything
         raise not_readable(".docx") from error
-
-
-def paragraphs(container):
-    for item in container.iter_inner_content():
-        if isinstance(item, docx.table.Table):
-            for row in item.rows:
-                for cell in row.cells:
-                    yield from ((False, text) for _, text in paragraphs(cell))
-        else:
-            yield item.style.name.startswith(("Heading", "Title")), item.text
 
 
 def text_blocks(document):
@@ -71,6 +69,7 @@ def text_blocks(document):
             f"This is not a text in UTF-8: byte {error.start + 1} does not fit.",
             "Save it again with the encoding UTF-8, or as .docx.",
         ) from error
+    must_be_short(text)
     return markdown_blocks(text) if MARKDOWN_HEADING.search(text) else plain_blocks(text)
 
 

@@ -8,6 +8,7 @@ from jobs.review.document import Section
 from jobs.review.rules import Finding
 
 LONGEST_QUOTE = 160
+MOST_FINDINGS = 100  # to list in one place
 
 
 def section_report(section: Section, findings: list[Finding]) -> bytes:
@@ -50,7 +51,9 @@ def write_findings(report, title, findings):
     report.add_heading(title, 2)
     if not findings:
         report.add_paragraph("Nothing was found.")
-    for finding in findings:
+    if len(findings) > MOST_FINDINGS:
+        report.add_paragraph(f"{len(findings)} findings; these are the first {MOST_FINDINGS}:")
+    for finding in findings[:MOST_FINDINGS]:
         line = report.add_paragraph(style="List Bullet")
         line.add_run(f"{finding.rule}: ").bold = True
         line.add_run(f"“{shortened(finding.quote)}” {finding.advice}")

@@ -98,7 +98,7 @@ def overused_words(text):
 
 @rule
 def mail_addresses(text):
-    pattern = r"\b[\w.+-]+@[\w-]+\.[\w.-]*\p{L}"
+    pattern = r"\b[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,5}"
     yield from matches(pattern, text, "Personal data: mail address", "Name a role instead.", True)
 
 
@@ -127,7 +127,7 @@ def missing_owners(text):
     pattern = (
         r"\b(?:someone|somebody|the team|they) (?:will|should|must|has to|needs to) \p{L}+|"
         r"\b(?:must|should|has to|have to|needs to|need to|will) be \p{L}+(?:ed|one|ade|nt)\b"
-        r"(?![^.!?\n]*\bby (?!then\b|now\b)\p{Lu})"
+        r"(?![^.!?\n]{0,200}\bby (?!then\b|now\b)\p{Lu})"
     )
     yield from matches(pattern, text, "No owner", "Say who does it.", True)
 

@@ -12,6 +12,7 @@ from jobs.office import must_be_harmless, not_readable
 COLUMNS = ("Lesson", "Word", "Meaning")
 EXAMPLE = "The first row must name the columns Lesson, Word and Meaning, as in the sample."
 MAX_ROWS = 5_000
+MAX_COLUMNS = 50
 MAX_LESSONS = 50
 MAX_WORDS = 26  # as many as there are letters to match them with
 MAX_LENGTH = 200
@@ -61,7 +62,8 @@ def read_rows(document):
     try:
         workbook = openpyxl.load_workbook(io.BytesIO(document), read_only=True, data_only=True)
         sheet = workbook.active
-        cells = sheet.iter_rows(max_row=MAX_ROWS + 1, values_only=True)
+        # A width for all rows: a sheet may give each its own, or claim to have thousands.
+        cells = sheet.iter_rows(max_row=MAX_ROWS + 1, max_col=MAX_COLUMNS, values_only=True)
         rows = [[text(cell) for cell in row] for row in cells]
     except Exception as error:  # a damaged file makes openpyxl raise almost anything
         raise not_readable(".xlsx") from error
