@@ -161,6 +161,11 @@ def test_diff_shows_the_code_in_reading_order_and_names_the_rest():
     assert "Not shown without --all: README.md" in answer.output
 
 
+def test_what_follows_the_step_goes_to_pytest():
+    answer = CliRunner().invoke(cli.main, ["test", "1", "-q", "-k", "no_such_test"])
+    assert answer.exit_code == pytest.ExitCode.NO_TESTS_COLLECTED
+
+
 def test_doctor_says_yes_or_how_to_mend():
     answer = CliRunner().invoke(cli.main, ["doctor"])
     assert answer.exit_code == 0
