@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+import redis
 from click.testing import CliRunner
 
 from workshop import cli, load, processes
@@ -186,6 +187,21 @@ def test_redis_looks_into_a_running_step(valkey_url, monkeypatch):
     assert re.search(r"string +\d+ bytes +-1 s  greeting", ask("keys"))
     assert "wrong number of arguments" in ask("ask", "GET")
     assert ask("channels") == ""
+
+
+def test_redis_monitor_shows_what_redis_is_asked(valkey_url):
+    command = [Path(sys.executable).parent / "workshop", "redis", "monitor"]
+    env = os.environ | {"REDIS_URL": valkey_url, "PYTHONUNBUFFERED": "1"}
+    with (
+        subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) as monitor,
+        redis.Redis.from_url(valkey_url) as client,
+    ):
+        eventually(lambda: client.info("clients")["connected_clients"] == 2)
+        client.set("greeting", "hello")
+        line = next(line for line in monitor.stdout if "greeting" in line)
+        assert line.endswith("SET greeting hello\n")
+        monitor.send_signal(signal.SIGINT)
+        assert monitor.wait(10) == 0
 
 
 def test_redis_away_is_named_with_the_mend(monkeypatch):

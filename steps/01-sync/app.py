@@ -3,9 +3,10 @@
 import io
 from pathlib import Path
 
+from flask import Flask, render_template, request, send_file
+
 import errors
 import jobs
-from flask import Flask, render_template, request, send_file
 
 STEP = Path(__file__).parent
 SAMPLES = STEP / "static" / "samples"

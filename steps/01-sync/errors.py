@@ -1,8 +1,9 @@
 """Every error is {error, hint}: as JSON for a program, on the page for a person."""
 
-import jobs
 from flask import render_template, request
 from werkzeug.exceptions import HTTPException
+
+import jobs
 
 HINTS = {
     404: "Check the address.",

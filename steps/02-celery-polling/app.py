@@ -3,13 +3,14 @@
 import io
 from pathlib import Path
 
+from flask import Flask, render_template, request, send_file, url_for
+from werkzeug.exceptions import NotFound
+
 import auth
 import errors
 import jobs
 import store
 import tasks
-from flask import Flask, render_template, request, send_file, url_for
-from werkzeug.exceptions import NotFound
 
 STEP = Path(__file__).parent
 SAMPLES = STEP / "static" / "samples"
@@ -96,9 +97,6 @@ def my_task(task_id):
 
 def described(task):
     status = tasks.status(task)
-    files = [  # read after the state, which is never ahead of its files
-        {"name": name, "url": url_for("download", task_id=task["task_id"], name=name)} | about
-        for name, about in store.files(task["task_id"]).items()
-    ]
+    files = store.files(task["task_id"])  # read after the state, which is never ahead of them
     result = {"result": files[-1]} if status["state"] == "SUCCESS" else {}
     return {"task_id": task["task_id"], "kind": task["kind"], "files": files} | status | result

@@ -1,9 +1,10 @@
 """Every error is {error, hint} in JSON. The page shows both to the person."""
 
-import jobs
 from kombu.exceptions import OperationalError
 from redis.exceptions import ConnectionError, TimeoutError
 from werkzeug.exceptions import HTTPException
+
+import jobs
 
 HINTS = {
     401: "Open the page first, or send a token: POST /tokens gives you one.",

@@ -8,11 +8,12 @@ import os
 import time
 from uuid import uuid4
 
-import jobs
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError
 from redis.retry import Retry
+
+import jobs
 
 REDIS_URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379")
 TTL = 24 * 60 * 60
@@ -91,23 +92,28 @@ def is_current(task_id: str, run: str) -> bool:
 
 def save(task_id: str, file: jobs.File):
     """Raises JobError if the files of this task grow too large for Redis."""
-    kept = files(task_id) | {file.name: {"topic": file.topic, "size": len(file.data)}}
+    kept = {kept["name"]: kept for kept in files(task_id)} | {file.name: about(task_id, file)}
     if sum(file["size"] for file in kept.values()) > MAX_FILES:
         raise jobs.JobError("The files of this task are too large.", "Split the document.")
     with redis.pipeline() as pipe:
         pipe.hset(f"files:{task_id}", file.name, file.data)
-        pipe.hset(f"task:{task_id}", "files", json.dumps(kept))
+        pipe.hset(f"task:{task_id}", "files", json.dumps(list(kept.values())))
         expire(pipe, task_id)
         pipe.execute()
 
 
-def files(task_id: str) -> dict[str, dict]:
-    """{name: {topic, size in bytes}}, in the order in which they were finished."""
-    return json.loads(redis.hget(f"task:{task_id}", "files") or "{}")
+def files(task_id: str) -> list[dict]:
+    """[{name, topic, size in bytes, url}], in the order in which they were finished."""
+    return json.loads(redis.hget(f"task:{task_id}", "files") or "[]")
 
 
 def file(task_id: str, name: str) -> bytes | None:
     return redis.hget(f"files:{task_id}", name)
+
+
+def about(task_id, file):
+    url = f"/tasks/{task_id}/files/{file.name}"
+    return {"name": file.name, "topic": file.topic, "size": len(file.data), "url": url}
 
 
 def keys(task_id):

@@ -4,16 +4,17 @@ import time
 from datetime import UTC, datetime
 from uuid import uuid4
 
-import jobs
-import store
 from celery import Celery
 from celery.exceptions import Ignore
 from celery.signals import worker_init
 from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
+import jobs
+import store
+
 MOST_RUNS = 3
-LONGEST_RUN = 30 * 60
+LONGEST_RUN = 15 * 60
 PATIENCE = 5  # seconds in the queue, before a person is told why nothing happens
 
 celery = Celery("tasks", broker=store.REDIS_URL, backend=store.REDIS_URL)

@@ -4,8 +4,8 @@ import contextlib
 import re
 
 import pytest
-from test_every_page import open_form
 
+from test_every_page import open_form
 from workshop.processes import free_port, running
 from workshop.steps import all_steps
 

@@ -4,8 +4,9 @@ import io
 from zipfile import ZipFile
 
 import docx
-import jobs
 import openpyxl
+
+import jobs
 
 HEADER = ("Lesson", "Word", "Meaning")
 

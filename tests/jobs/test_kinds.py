@@ -1,7 +1,8 @@
 """What every kind of job keeps to."""
 
-import jobs
 import pytest
+
+import jobs
 from documents import workbook
 
 

@@ -4,6 +4,7 @@ from math import dist
 from xml.etree import ElementTree
 
 import pytest
+
 from documents import updates
 from jobs import optimize
 

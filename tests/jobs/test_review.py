@@ -3,12 +3,12 @@
 import io
 
 import docx
-import jobs
 import pytest
+
+import jobs
 from documents import cells, lines, updates
 from jobs.review.report import risk_of
 from jobs.review.rules import review
-
 from workshop.steps import find_step
 
 SAMPLE = (find_step("1") / "static" / "samples" / "proposal.docx").read_bytes()

@@ -7,12 +7,12 @@ import tracemalloc
 from zipfile import ZIP_DEFLATED, ZipFile
 
 import docx
-import jobs
 import pytest
-from documents import cells, lines, unzipped, updates, workbook, worksheet_and_key
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import jobs
+from documents import cells, lines, unzipped, updates, workbook, worksheet_and_key
 from workshop.steps import find_step
 
 MEGABYTE = 1024 * 1024

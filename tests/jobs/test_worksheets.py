@@ -2,12 +2,12 @@
 
 import io
 
-import jobs
 import openpyxl
 import pytest
 import regex
-from documents import cells, lines, unzipped, updates, workbook, worksheet_and_key
 
+import jobs
+from documents import cells, lines, unzipped, updates, workbook, worksheet_and_key
 from workshop.steps import find_step
 
 SAMPLE = find_step("1") / "static" / "samples" / "lessons.xlsx"

@@ -1,10 +1,10 @@
 """Who is asking: cookies for browsers, tokens for programs, and nothing of them in the log."""
 
-import auth
 import httpx
 import pytest
 from itsdangerous import URLSafeTimedSerializer
 
+import auth
 from workshop.testing import log_with
 
 
