@@ -13,7 +13,8 @@ from workshop.testing import Person, names_in
 
 CAPABILITIES = {
     "01-sync": {"page"},
-    "02-celery-polling": {"page", "queue", "tokens", "redis"},
+    "02-celery-polling": {"page", "queue", "tokens"},
+    "03-threaded-sse": {"page", "queue", "tokens"},
 }
 SAMPLE = find_step("1") / "static" / "samples" / "lessons.xlsx"
 

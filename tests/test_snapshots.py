@@ -45,6 +45,26 @@ MAY_DIFFER = {
         "tests/test_sync.py",
         "tests/test_worker.py",
     },
+    ("02-celery-polling", "03-threaded-sse"): {
+        "Procfile",
+        "README.md",
+        "app.py",
+        "errors.py",
+        "events.py",
+        "locustfile.py",
+        "requirements.txt",
+        "sse.py",
+        "static/follow.js",
+        "static/page.js",
+        "store.py",
+        "tasks.py",
+        "templates/index.html",
+        "tests/test_events.py",
+        "tests/test_limits.py",
+        "tests/test_polling.py",
+        "tests/test_sse.py",
+        "tests/test_worker.py",
+    },
 }
 # What a requirement is called when it is imported.
 IMPORT_NAMES = {"python-docx": "docx", "markdown-it-py": "markdown_it"}

@@ -21,6 +21,7 @@ READING_ORDER = (
     "gunicorn.conf.py",
     "static/follow.js",
     "static/request.js",
+    "static/meter.js",
     "static/page.js",
     "templates/index.html",
     "locustfile.py",

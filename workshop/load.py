@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -47,7 +48,8 @@ def load(step, users, pace, seconds, url):
 def roomy_worker(folder, users):
     """A thread for each person: such jobs mostly wait, and the web side is what is measured."""
     worker = procfile(folder).get("worker")
-    return worker and f"{worker} --pool threads --concurrency {users} --loglevel warning"
+    roomy = f"--pool threads --concurrency {users}"
+    return worker and re.sub(r"--concurrency \d+", roomy, worker)
 
 
 def show_command(name, line):
@@ -67,7 +69,7 @@ def run_locust(folder, url, users, seconds) -> dict[str, dict]:
             "--spawn-rate",
             str(max(4, users / 10)),
         ]
-        command += ["--run-time", f"{seconds}s", "--loglevel", "WARNING"]
+        command += ["--run-time", f"{seconds}s", "--loglevel", "CRITICAL"]
         show_command("$", " ".join(command) + f"   # {users} people and a bystander")
         command += ["--json-file", f"{results}/stats"]
         locust = [sys.executable, "-m", *command]
@@ -118,7 +120,7 @@ def percentile(entry: dict, share: float) -> float:
 
 def sums(stats):
     finished = count(stats, "finish")
-    requests = sum(count(stats, name) for name in ("open page", "submit", "poll"))
+    requests = sum(count(stats, name) for name in ("open page", "submit", "poll", "stream"))
     if finished:
         yield f"{requests / finished:.1f} requests per finished job"
     if polls := count(stats, "poll"):

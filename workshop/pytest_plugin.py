@@ -1,12 +1,16 @@
 """Fixtures for the tests of the steps and for those that span them: real processes, free ports."""
 
 import contextlib
+import os
 from pathlib import Path
 
 import pytest
 
 from workshop.processes import running
+from workshop.steps import ROOT
 from workshop.testing import Person
+
+os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(ROOT / ".hypothesis"))  # not in a step
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +27,11 @@ def start_step(request):
     with contextlib.ExitStack() as stack:
 
         def start(commands=(), redis_url=None, **env):
-            options = {"commands": commands, "redis_url": redis_url, "env": pace(request) | env}
+            options = {
+                "commands": commands,
+                "redis_url": redis_url,
+                "env": pace(request) | texts(env),
+            }
             return stack.enter_context(running(step_of(request.path), **options))
 
         yield start
@@ -41,4 +49,8 @@ def step_of(test: Path) -> Path:
 
 
 def pace(request):
-    return {"JOB_PACE": str(getattr(request.module, "JOB_PACE", 0))}
+    return texts({"JOB_PACE": getattr(request.module, "JOB_PACE", 0)})
+
+
+def texts(env):
+    return {name: str(value) for name, value in env.items()}

@@ -88,7 +88,7 @@ def connected(url):
         client.ping()
     except redis_py.ConnectionError as error:
         raise click.ClickException(
-            f"No Redis answers at {url}. Start a step and name it (--step 2), or start one with "
-            "'workshop redis serve'."
+            f"No Redis answers at {url}. Start a step and name it (--step 2), start one with "
+            "'workshop redis serve', or set REDIS_URL to where yours is."
         ) from error
     return client

@@ -7,10 +7,14 @@ import pytest
 
 from test_every_page import open_form
 from workshop.processes import free_port, running
-from workshop.steps import all_steps
+from workshop.steps import all_steps, procfile
 
 pytestmark = pytest.mark.slow  # the quick tests need nothing but Python
 WITH_PROGRESS = [step for step in all_steps() if (step / "static" / "page.js").exists()]
+WITH_A_WORKER = [step for step in WITH_PROGRESS if "worker" in procfile(step)]
+in_steps_with_a_worker = pytest.mark.parametrize(
+    "step", WITH_A_WORKER, ids=lambda step: step.name, indirect=True
+)
 
 
 @pytest.fixture(scope="module", params=WITH_PROGRESS, ids=lambda step: step.name)
@@ -81,7 +85,7 @@ def test_another_browser_sees_nothing_of_it(step, page, new_page):
     assert other.locator("#tasks article").count() == 0
 
 
-@pytest.mark.parametrize("step", WITH_PROGRESS, ids=lambda step: step.name, indirect=True)
+@in_steps_with_a_worker
 def test_a_task_without_a_worker_waits_and_says_so(step, new_page):
     port = free_port()
     with running(step.step, port=port, commands={"worker": None}) as alone:
@@ -90,6 +94,7 @@ def test_a_task_without_a_worker_waits_and_says_so(step, new_page):
         assert card.locator(".state").inner_text() == "queued"
 
 
+@in_steps_with_a_worker
 def test_the_server_goes_and_comes_back_and_the_page_catches_up(step, new_page):
     with contextlib.ExitStack() as stack:
         port = free_port()
@@ -106,6 +111,7 @@ def test_the_server_goes_and_comes_back_and_the_page_catches_up(step, new_page):
         assert card.locator(".files a").count() == 7
 
 
+@in_steps_with_a_worker
 def test_redis_goes_and_comes_back_and_the_page_says_so(step, new_page, stopped_redis):
     page = new_page(step.url)
     card = start_sample(page)

@@ -1,20 +1,23 @@
 // Counts what this page costs on the wire, and how old the news is when it arrives.
 
+const OPENED = Date.now();
 const counted = { requests: 0, bytes: 0, updates: 0, age: 0 };
 const lastUpdate = new Map();
 
-export function countRequest(bytes) {
-  counted.requests += 1;
+export function count({ requests = 0, bytes = 0 }) {
+  counted.requests += requests;
   counted.bytes += bytes;
   show();
 }
 
-// An update is counted once, however often the page is told of it.
+// An update is counted once, however often the page is told of it, and not at all if it is from
+// before the page was opened.
 export function countUpdate(taskId, updatedAt) {
-  if (!updatedAt || lastUpdate.get(taskId) === updatedAt) return;
+  const told = Date.parse(updatedAt);
+  if (!(told > OPENED) || lastUpdate.get(taskId) === updatedAt) return;
   lastUpdate.set(taskId, updatedAt);
   counted.updates += 1;
-  counted.age += Math.max(0, Date.now() - Date.parse(updatedAt)) / 1000;
+  counted.age += Math.max(0, Date.now() - told) / 1000;
   show();
 }
 

@@ -5,7 +5,12 @@ import { follow } from "./follow.js";
 import { countUpdate } from "./meter.js";
 import { request } from "./request.js";
 
-const STATES = { PENDING: "queued", PROGRESS: "running", SUCCESS: "done", FAILURE: "failed" };
+const STATES = {
+  PENDING: "queued",
+  PROGRESS: "running",
+  SUCCESS: "done",
+  FAILURE: "failed",
+};
 const memory = `tasks of ${document.body.dataset.step}`;
 const cards = document.querySelector("#tasks");
 const formProblem = document.querySelector("#form-problem");

@@ -1,6 +1,6 @@
 // Asks the server. Always ends in {status, body}; where there is no answer, in status 0.
 
-import { countRequest } from "./meter.js";
+import { count } from "./meter.js";
 
 const SILENCE = {
   error: "The server does not answer.",
@@ -15,7 +15,7 @@ export async function request(url, options = {}) {
   try {
     const response = await fetch(url, { headers: { Accept: "application/json" }, ...options });
     const text = await response.text();
-    countRequest(sizeOf(response, text));
+    count({ requests: 1, bytes: sizeOf(response, text) });
     return { status: response.status, body: parsed(text) };
   } catch {
     return { status: 0, body: SILENCE };

@@ -1,0 +1,105 @@
+"""Remembers tasks, with their documents and files, in a dict: they end with this process."""
+
+import threading
+import time
+from uuid import uuid4
+
+import jobs
+
+MOST_TASKS = 500
+MAX_FILES = 20 * 1024 * 1024
+ENDED = ("SUCCESS", "FAILURE", "CANCELLED")
+QUEUED = {
+    "state": "PENDING",
+    "progress": 0,
+    "stage": "queued",
+    "message": "Queued",
+    "current": 0,
+    "total": 0,
+    "metrics": {},
+}
+
+tasks: dict[str, dict] = {}
+lock = threading.Lock()
+
+
+def create(user: str, kind: str, options: dict, document: bytes | None) -> str:
+    """Stores a new task, and returns its id. If there are many, the oldest that ended goes."""
+    task_id = uuid4().hex
+    task = {
+        "task_id": task_id,
+        "user": user,
+        "kind": kind,
+        "options": options,
+        "created_at": time.time(),
+        "document": document,
+        "files": {},
+        "cancelled": False,
+        "status": QUEUED,
+    }
+    with lock:
+        tasks[task_id] = task
+        if len(tasks) > MOST_TASKS:
+            ended = (old for old, task in tasks.items() if task["status"]["state"] in ENDED)
+            tasks.pop(next(ended, None), None)
+    return task_id
+
+
+def get(task_id: str) -> dict | None:
+    """Everything about a task; None if it never was or has been forgotten."""
+    return tasks.get(task_id)
+
+
+def tasks_of(user: str) -> list[dict]:
+    """The tasks of a user, newest first."""
+    with lock:
+        return [task for task in reversed(tasks.values()) if task["user"] == user]
+
+
+def document(task_id: str) -> bytes | None:
+    return tasks[task_id]["document"]
+
+
+def cancel(task_id: str):
+    tasks[task_id]["cancelled"] = True
+
+
+def is_cancelled(task_id: str) -> bool:
+    return tasks[task_id]["cancelled"]
+
+
+def tell(task_id: str, news: dict):
+    """What is not told again stays as it was: a job that fails has still come so far."""
+    tasks[task_id]["status"] = tasks[task_id]["status"] | news
+
+
+def save(task_id: str, file: jobs.File):
+    """Raises JobError if the files of this task grow too large for memory."""
+    kept = tasks[task_id]["files"] | {file.name: file}
+    if sum(len(file.data) for file in kept.values()) > MAX_FILES:
+        raise jobs.JobError("The files of this task are too large.", "Split the document.")
+    tasks[task_id]["files"] = kept
+
+
+def files(task_id: str) -> list[dict]:
+    """[{name, topic, size in bytes, url}], in the order in which they were finished."""
+    return [about(task_id, file) for file in tasks[task_id]["files"].values()]
+
+
+def file(task_id: str, name: str) -> bytes | None:
+    kept = tasks[task_id]["files"].get(name)
+    return kept and kept.data
+
+
+def described(task_id: str) -> dict:
+    """{task_id, kind, state, progress, stage, message, ..., files, result?, error?, hint?}."""
+    task = tasks[task_id]
+    status = task["status"]
+    kept = files(task_id)  # read after the state, which is never ahead of them
+    result = {"result": kept[-1]} if status["state"] == "SUCCESS" else {}
+    return {"task_id": task_id, "kind": task["kind"], "files": kept} | status | result
+
+
+def about(task_id, file):
+    url = f"/tasks/{task_id}/files/{file.name}"
+    return {"name": file.name, "topic": file.topic, "size": len(file.data), "url": url}

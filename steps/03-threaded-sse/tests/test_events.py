@@ -1,0 +1,107 @@
+"""Listeners: who gets what, who is let go, and what a slow one loses."""
+
+from threading import Thread
+
+import pytest
+
+import events
+import store
+import tasks
+from workshop.testing import eventually
+
+
+@pytest.fixture
+def task_id():
+    return store.create("somebody", "optimize", {}, None)
+
+
+def progress(task_id, number):
+    events.publish(task_id, "progress", state="PROGRESS", progress=number)
+
+
+def test_a_late_listener_starts_from_what_is_now(task_id):
+    progress(task_id, 30)
+    stream = events.follow([task_id])
+    assert next(stream).data["progress"] == 30
+    progress(task_id, 60)
+    assert next(stream).data["progress"] == 60
+
+
+def test_silence_is_told_too(task_id, monkeypatch):
+    monkeypatch.setattr(events, "KEEP_ALIVE_SECONDS", 0.01)
+    stream = events.follow([task_id])
+    next(stream)
+    assert next(stream) is None
+
+
+def test_all_listeners_get_every_event_and_are_forgotten_when_they_leave(task_id):
+    streams = [events.follow([task_id]) for _ in range(3)]
+    for stream in streams:
+        next(stream)
+    progress(task_id, 50)
+    assert [next(stream).data["progress"] for stream in streams] == [50, 50, 50]
+    for stream in streams:
+        stream.close()
+    assert task_id not in events.listeners
+
+
+def test_a_slow_listener_loses_the_oldest_and_hinders_nobody(task_id):
+    slow, quick = events.follow([task_id]), events.follow([task_id])
+    next(slow), next(quick)
+    for number in range(events.MAX_WAITING + 10):
+        progress(task_id, number)
+        assert next(quick).data["progress"] == number
+    assert next(slow).data["progress"] == 10
+
+
+def test_nothing_is_missing_for_those_who_join_while_it_goes_on(task_id):
+    heard = []
+
+    def listen():
+        heard.append([event.data["progress"] for event in events.follow([task_id]) if event])
+
+    threads = []
+    for number in range(1, 51):
+        threads.append(Thread(target=listen))
+        threads[-1].start()
+        progress(task_id, number)
+    events.publish(task_id, "error", state="FAILURE", progress=100)
+    for thread in threads:
+        thread.join(10)
+    assert len(heard) == 50
+    for first, *others in heard:
+        assert [first, *others] == [*range(first, 51), 100][: len(others) + 1]
+        assert [first, *others][-1] == 100
+
+
+def test_a_job_that_raises_ends_in_words_for_people(task_id, monkeypatch, caplog):
+    store.tasks[task_id]["kind"] = "nonsense"
+    tasks.start(task_id)
+    task = eventually(lambda: (t := store.described(task_id))["state"] == "FAILURE" and t)
+    assert task["error"] == "There is no kind of job 'nonsense'."
+    store.tasks[task_id]["kind"] = None
+    tasks.run(task_id)
+    assert store.described(task_id)["hint"]
+    assert "Traceback" in caplog.text
+
+
+def test_an_error_that_nobody_expected_is_told_without_its_details(task_id, monkeypatch, caplog):
+    def run(read):
+        raise RuntimeError("secret")
+        yield
+
+    monkeypatch.setattr(tasks.jobs.KINDS["optimize"], "run", run)
+    tasks.run(task_id)
+    task = store.described(task_id)
+    assert task["error"] == "The job failed."
+    assert "secret" not in str(task)
+    assert "secret" in caplog.text
+
+
+def test_the_oldest_that_ended_makes_room(monkeypatch):
+    monkeypatch.setattr(store, "tasks", {})
+    monkeypatch.setattr(store, "MOST_TASKS", 3)
+    first, second, third = (store.create("u", "optimize", {}, None) for _ in "abc")
+    store.tell(second, {"state": "SUCCESS"})
+    fourth = store.create("u", "optimize", {}, None)
+    assert list(store.tasks) == [first, third, fourth]
