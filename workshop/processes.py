@@ -60,7 +60,8 @@ class Process:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.popen.wait(seconds)
                 break
-        with contextlib.suppress(ProcessLookupError):  # children that outlived a SIGKILL
+        # Children that outlived a SIGKILL; where there are none, systems differ in the error.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.popen.pid, signal.SIGKILL)
         self.reader.join(2)
 

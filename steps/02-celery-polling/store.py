@@ -92,8 +92,8 @@ def is_current(task_id: str, run: str) -> bool:
 
 def save(task_id: str, file: jobs.File):
     """Raises JobError if the files of this task grow too large for Redis."""
-    kept = {kept["name"]: kept for kept in files(task_id)} | {file.name: about(task_id, file)}
-    if sum(file["size"] for file in kept.values()) > MAX_FILES:
+    kept = {old["name"]: old for old in files(task_id)} | {file.name: about(task_id, file)}
+    if sum(old["size"] for old in kept.values()) > MAX_FILES:
         raise jobs.JobError("The files of this task are too large.", "Split the document.")
     with redis.pipeline() as pipe:
         pipe.hset(f"files:{task_id}", file.name, file.data)

@@ -76,7 +76,7 @@ def tell(task_id: str, news: dict):
 def save(task_id: str, file: jobs.File):
     """Raises JobError if the files of this task grow too large for memory."""
     kept = tasks[task_id]["files"] | {file.name: file}
-    if sum(len(file.data) for file in kept.values()) > MAX_FILES:
+    if sum(len(old.data) for old in kept.values()) > MAX_FILES:
         raise jobs.JobError("The files of this task are too large.", "Split the document.")
     tasks[task_id]["files"] = kept
 
