@@ -65,6 +65,7 @@ def test_files_are_there_as_soon_as_they_are_told(person):
     with connect_sse(person, "GET", f"/tasks/stream?task_ids={task_id}") as stream:
         told = next(data for _, data in events_of(stream) if data["files"])
         assert told["state"] == "PROGRESS"
+        assert person.task(task_id)["state"] == "PROGRESS"  # and not all at once at the end
     file = told["files"][0]
     assert len(person.get(file["url"]).content) == file["size"]
 
@@ -98,6 +99,7 @@ def test_headers_and_first_bytes_come_at_once(person):
         assert stream.headers["Cache-Control"] == "no-cache"
         assert stream.headers["X-Accel-Buffering"] == "no"
         assert next(stream.iter_text()).startswith("retry: ")
+        assert person.task(task_id)["state"] != "SUCCESS"
 
 
 def test_cancelling_stops_the_job_and_says_so(person):
@@ -126,6 +128,13 @@ def test_what_is_not_mine_cannot_be_followed_or_cancelled(step, person):
         assert other.post(f"/tasks/{task_id}/cancel").status_code == 404
     assert httpx.get(f"{step.url}/tasks/stream?task_ids={task_id}").status_code == 401
     assert person.ended(task_id)["state"] == "SUCCESS"
+
+
+@pytest.mark.parametrize("query", ["", "?task_ids=", "?task_ids=,"])
+def test_no_task_ids_are_400(person, query):
+    answer = person.get(f"/tasks/stream{query}")
+    assert answer.status_code == 400
+    assert "?task_ids=" in answer.json()["hint"]
 
 
 @pytest.mark.parametrize("task_ids", ["\r\n", "a,b", "x" * 5000, ",".join(["x"] * 1000)])

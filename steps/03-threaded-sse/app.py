@@ -43,7 +43,11 @@ def create_task():
     content = document(kind)
     options = jobs.check(kind, content, request.form)
     task_id = store.create(user, kind, options, content)
-    tasks.start(task_id)
+    try:
+        tasks.start(task_id)
+    except Exception:
+        store.forget(user, task_id)
+        raise
     status_url = url_for("show_task", task_id=task_id)
     answer = {
         "task_id": task_id,
@@ -57,13 +61,12 @@ def create_task():
 
 @app.get("/tasks")
 def list_tasks():
-    return {"tasks": [store.described(task["task_id"]) for task in store.tasks_of(auth.user())]}
+    return {"tasks": [store.described(task) for task in store.tasks_of(auth.user())]}
 
 
 @app.get("/tasks/<task_id>")
 def show_task(task_id):
-    my_task(task_id)
-    task = store.described(task_id)
+    task = store.described(my_task(task_id))
     runs = task["state"] in ("PENDING", "PROGRESS")
     return task, {"Retry-After": POLL_SECONDS} if runs else {}
 
@@ -80,15 +83,13 @@ def stream():
 
 @app.post("/tasks/<task_id>/cancel")
 def cancel(task_id):
-    my_task(task_id)
-    tasks.cancel(task_id)
+    tasks.cancel(my_task(task_id))
     return {"task_id": task_id, "status": "cancelling"}, 202
 
 
 @app.get("/tasks/<task_id>/files/<name>")
 def download(task_id, name):
-    my_task(task_id)
-    content = store.file(task_id, name)
+    content = store.file(my_task(task_id), name)
     if content is None:
         raise NotFound
     return send_file(io.BytesIO(content), as_attachment=True, download_name=name)

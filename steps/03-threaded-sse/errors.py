@@ -6,7 +6,7 @@ import jobs
 
 HINTS = {
     401: "Open the page first, or send a token: POST /tokens gives you one.",
-    404: "It never was, was lost with a restart, or belongs to someone else.",
+    404: "It never was, was lost with a restart or to make room, or belongs to someone else.",
     405: "Check the method: GET for the page, POST for a new task.",
     413: "Documents may have up to 5 MB. Split it, or leave out its pictures.",
     500: "Try again. If it happens again, the log of the server says why.",

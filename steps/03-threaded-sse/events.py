@@ -23,9 +23,9 @@ def publish(task_id: str, type: str, **news):
     """Remembers the news of a task, and tells all who listen."""
     with lock:
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        store.tell(task_id, news | {"updated_at": now})
+        event = Event(None, type, store.tell(task_id, news | {"updated_at": now}))
         for waiting in listeners.get(task_id, ()):
-            put(waiting, Event(None, type, store.described(task_id)))
+            put(waiting, event)
 
 
 def put(waiting, event):
@@ -42,12 +42,13 @@ def follow(task_ids: list[str]) -> Iterator[Event | None]:
     Ends when all of the tasks have ended.
     """
     waiting = queue.Queue(MAX_WAITING)
-    with lock:
-        for task_id in task_ids:
-            listeners.setdefault(task_id, set()).add(waiting)
-        snapshot = [snapshot_of(task_id) for task_id in task_ids]
     try:
-        yield from until_the_last(task_ids, chain(snapshot, arriving(waiting)))
+        with lock:
+            for task_id in task_ids:
+                listeners.setdefault(task_id, set()).add(waiting)
+            snapshot = snapshot_of(task_ids)
+        running = {event.data["task_id"] for event in snapshot}
+        yield from until_the_last(running, chain(snapshot, arriving(waiting)))
     finally:
         with lock:
             for task_id in task_ids:
@@ -61,14 +62,14 @@ def leave(task_id, waiting):
             del listeners[task_id]
 
 
-def until_the_last(task_ids, events):
-    running = set(task_ids)
-    for event in events:
-        yield event
-        if event and event.type in TYPES.values():
-            running.discard(event.data["task_id"])
-        if not running:
-            return
+def until_the_last(running, events):
+    while running:
+        event = next(events)
+        # In silence, see whether a full queue has lost somebody's last event.
+        for told in [event] if event else [None, *filter(is_last, snapshot_of(running))]:
+            yield told
+            if told and is_last(told):
+                running.discard(told.data["task_id"])
 
 
 def arriving(waiting):
@@ -79,6 +80,11 @@ def arriving(waiting):
             yield None
 
 
-def snapshot_of(task_id):
-    task = store.described(task_id)
-    return Event(None, TYPES.get(task["state"], "progress"), task)
+def snapshot_of(task_ids):
+    """An event for each task that is still remembered."""
+    known = [store.described(task) for task in map(store.get, task_ids) if task]
+    return [Event(None, TYPES.get(task["state"], "progress"), task) for task in known]
+
+
+def is_last(event):
+    return event.type in TYPES.values()

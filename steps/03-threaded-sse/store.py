@@ -1,7 +1,6 @@
 """Remembers tasks, with their documents and files, in a dict: they end with this process."""
 
 import threading
-import time
 from uuid import uuid4
 
 import jobs
@@ -24,14 +23,13 @@ lock = threading.Lock()
 
 
 def create(user: str, kind: str, options: dict, document: bytes | None) -> str:
-    """Stores a new task, and returns its id. If there are many, the oldest that ended goes."""
+    """Stores a new task, and returns its id. If there are many, the oldest that ended go."""
     task_id = uuid4().hex
     task = {
         "task_id": task_id,
         "user": user,
         "kind": kind,
         "options": options,
-        "created_at": time.time(),
         "document": document,
         "files": {},
         "cancelled": False,
@@ -39,9 +37,9 @@ def create(user: str, kind: str, options: dict, document: bytes | None) -> str:
     }
     with lock:
         tasks[task_id] = task
-        if len(tasks) > MOST_TASKS:
-            ended = (old for old, task in tasks.items() if task["status"]["state"] in ENDED)
-            tasks.pop(next(ended, None), None)
+        ended = [old for old, task in tasks.items() if task["status"]["state"] in ENDED]
+        for old in ended[: max(0, len(tasks) - MOST_TASKS)]:
+            del tasks[old]
     return task_id
 
 
@@ -56,21 +54,29 @@ def tasks_of(user: str) -> list[dict]:
         return [task for task in reversed(tasks.values()) if task["user"] == user]
 
 
+def forget(user: str, task_id: str):
+    del tasks[task_id]
+
+
 def document(task_id: str) -> bytes | None:
     return tasks[task_id]["document"]
 
 
-def cancel(task_id: str):
-    tasks[task_id]["cancelled"] = True
+def cancel(task: dict):
+    task["cancelled"] = True
 
 
 def is_cancelled(task_id: str) -> bool:
     return tasks[task_id]["cancelled"]
 
 
-def tell(task_id: str, news: dict):
-    """What is not told again stays as it was: a job that fails has still come so far."""
-    tasks[task_id]["status"] = tasks[task_id]["status"] | news
+def tell(task_id: str, news: dict) -> dict:
+    """Adds the news to what was told before, and returns the task as described() does."""
+    task = tasks[task_id]
+    task["status"] = task["status"] | news
+    if task["status"]["state"] in ENDED:
+        task["document"] = None
+    return described(task)
 
 
 def save(task_id: str, file: jobs.File):
@@ -81,23 +87,22 @@ def save(task_id: str, file: jobs.File):
     tasks[task_id]["files"] = kept
 
 
-def files(task_id: str) -> list[dict]:
+def files(task: dict) -> list[dict]:
     """[{name, topic, size in bytes, url}], in the order in which they were finished."""
-    return [about(task_id, file) for file in tasks[task_id]["files"].values()]
+    return [about(task["task_id"], file) for file in task["files"].values()]
 
 
-def file(task_id: str, name: str) -> bytes | None:
-    kept = tasks[task_id]["files"].get(name)
+def file(task: dict, name: str) -> bytes | None:
+    kept = task["files"].get(name)
     return kept and kept.data
 
 
-def described(task_id: str) -> dict:
+def described(task: dict) -> dict:
     """{task_id, kind, state, progress, stage, message, ..., files, result?, error?, hint?}."""
-    task = tasks[task_id]
     status = task["status"]
-    kept = files(task_id)  # read after the state, which is never ahead of them
+    kept = files(task)  # read after the state, which is never ahead of them
     result = {"result": kept[-1]} if status["state"] == "SUCCESS" else {}
-    return {"task_id": task_id, "kind": task["kind"], "files": kept} | status | result
+    return {"task_id": task["task_id"], "kind": task["kind"], "files": kept} | status | result
 
 
 def about(task_id, file):

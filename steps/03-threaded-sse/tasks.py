@@ -7,21 +7,23 @@ import events
 import jobs
 import store
 
+log = logging.getLogger(__name__)
+
 
 def start(task_id: str):
     Thread(target=run, args=[task_id], daemon=True).start()
 
 
-def cancel(task_id: str):
+def cancel(task: dict):
     """Asks a job to stop; it does so at its next update."""
-    store.cancel(task_id)
+    store.cancel(task)
 
 
 def run(task_id):
     try:
         work(task_id)
     except Exception as error:
-        logging.exception("task %s failed", task_id)
+        log.exception("task %s failed", task_id)
         events.publish(task_id, "error", **failed(error))
 
 

@@ -44,6 +44,24 @@ def test_cancel(page):
     assert card.locator(".files a").count() < 7
 
 
+def test_a_refused_stream_is_asked_for_again(step, new_page):
+    page = new_page(step.url)
+    refusals = []
+
+    def refuse_once(route):
+        refusals.append(route.request.url)
+        if len(refusals) == 1:
+            return route.fulfill(status=503, body="{}")
+        return route.continue_()
+
+    page.route("**/tasks/stream**", refuse_once)
+    card = start_sample(page)
+    card.get_by_text("The connection is lost.").wait_for()
+    card.locator(".state", has_text="done").wait_for(timeout=30_000)
+    assert len(refusals) == 2
+    assert card.get_by_role("alert").count() == 0
+
+
 def test_two_tabs_both_see_every_event(page):
     card = start_sample(page)
     card.get_by_role("link", name="Animals").wait_for()

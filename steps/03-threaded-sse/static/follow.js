@@ -5,9 +5,22 @@ import { request } from "./request.js";
 
 const TYPES = ["progress", "complete", "error", "cancelled"];
 const ENDED = ["SUCCESS", "FAILURE", "CANCELLED"];
+const REFUSED = [401, 404];
 
 export function follow(taskId, { onTask, onEvent, onLight, onTrouble, onGone }) {
-  const source = new EventSource(`/tasks/stream?task_ids=${taskId}`);
+  let source;
+  let timer;
+  let stopped = false;
+
+  function open() {
+    onLight("connecting");
+    source = new EventSource(`/tasks/stream?task_ids=${taskId}`);
+    source.onopen = () => {
+      count({ requests: 1 });
+      onLight("live");
+    };
+    for (const type of TYPES) source.addEventListener(type, arrived);
+  }
 
   function arrived(event) {
     // "error" is also the name of EventSource's own trouble, which comes without data.
@@ -21,24 +34,23 @@ export function follow(taskId, { onTask, onEvent, onLight, onTrouble, onGone }) 
 
   async function trouble() {
     onLight("lost");
-    // The browser tries again by itself, unless the answer was an error: then it never will.
-    if (source.readyState !== EventSource.CLOSED) return onTrouble();
+    onTrouble();
+    // The browser comes back by itself, unless the answer was an error: then it never does.
+    if (source.readyState !== EventSource.CLOSED) return;
     const { status, body } = await request(`/tasks/${taskId}`);
-    if (status === 200) onTrouble();
-    else onGone(body);
+    if (stopped) return;
+    if (REFUSED.includes(status)) onGone(body);
+    else timer = setTimeout(open, 2000 + 2000 * Math.random());
   }
 
   function stop() {
+    stopped = true;
+    clearTimeout(timer);
     source.close();
     onLight("closed");
   }
 
-  onLight("connecting");
-  source.onopen = () => {
-    count({ requests: 1 });
-    onLight("live");
-  };
-  for (const type of TYPES) source.addEventListener(type, arrived);
+  open();
   return stop;
 }
 

@@ -14,7 +14,7 @@ const STATES = {
 };
 const LOST = {
   error: "The connection is lost.",
-  hint: "The browser tries again every few seconds.",
+  hint: "The page tries again every few seconds.",
 };
 const METRICS = { improvement: "improvement, %", rate: "per second", seconds: "seconds elapsed" };
 const MOST_LINES = 50;

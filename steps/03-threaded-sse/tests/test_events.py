@@ -1,5 +1,6 @@
 """Listeners: who gets what, who is let go, and what a slow one loses."""
 
+import sys
 from threading import Thread
 
 import pytest
@@ -13,6 +14,19 @@ from workshop.testing import eventually
 @pytest.fixture
 def task_id():
     return store.create("somebody", "optimize", {}, None)
+
+
+@pytest.fixture
+def eager_threads():
+    """Threads take turns so often that a missing lock shows."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+def described(task_id):
+    return store.described(store.get(task_id))
 
 
 def progress(task_id, number):
@@ -54,7 +68,27 @@ def test_a_slow_listener_loses_the_oldest_and_hinders_nobody(task_id):
     assert next(slow).data["progress"] == 10
 
 
-def test_nothing_is_missing_for_those_who_join_while_it_goes_on(task_id):
+def test_a_stream_of_two_ends_although_the_last_event_of_one_was_lost(task_id, monkeypatch):
+    monkeypatch.setattr(events, "KEEP_ALIVE_SECONDS", 0.01)
+    other = store.create("somebody", "optimize", {}, None)
+    stream = events.follow([task_id, other])
+    next(stream)
+    events.publish(task_id, "error", state="FAILURE")
+    for number in range(events.MAX_WAITING):
+        progress(other, number)
+    events.publish(other, "error", state="FAILURE")
+    ended = [event.data["task_id"] for event in stream if event and event.type == "error"]
+    assert sorted(ended) == sorted([task_id, other])
+    assert events.listeners == {}
+
+
+def test_who_asks_for_a_forgotten_task_leaves_nothing_behind(task_id):
+    del store.tasks[task_id]
+    assert list(events.follow([task_id])) == []
+    assert task_id not in events.listeners
+
+
+def test_nothing_is_missing_for_those_who_join_while_it_goes_on(task_id, eager_threads):
     heard = []
 
     def listen():
@@ -74,14 +108,12 @@ def test_nothing_is_missing_for_those_who_join_while_it_goes_on(task_id):
         assert [first, *others][-1] == 100
 
 
-def test_a_job_that_raises_ends_in_words_for_people(task_id, monkeypatch, caplog):
+def test_a_job_that_raises_ends_in_words_for_people(task_id, caplog):
     store.tasks[task_id]["kind"] = "nonsense"
     tasks.start(task_id)
-    task = eventually(lambda: (t := store.described(task_id))["state"] == "FAILURE" and t)
+    task = eventually(lambda: (t := described(task_id))["state"] == "FAILURE" and t)
     assert task["error"] == "There is no kind of job 'nonsense'."
-    store.tasks[task_id]["kind"] = None
-    tasks.run(task_id)
-    assert store.described(task_id)["hint"]
+    assert task["hint"]
     assert "Traceback" in caplog.text
 
 
@@ -92,7 +124,7 @@ def test_an_error_that_nobody_expected_is_told_without_its_details(task_id, monk
 
     monkeypatch.setattr(tasks.jobs.KINDS["optimize"], "run", run)
     tasks.run(task_id)
-    task = store.described(task_id)
+    task = described(task_id)
     assert task["error"] == "The job failed."
     assert "secret" not in str(task)
     assert "secret" in caplog.text
@@ -102,6 +134,6 @@ def test_the_oldest_that_ended_makes_room(monkeypatch):
     monkeypatch.setattr(store, "tasks", {})
     monkeypatch.setattr(store, "MOST_TASKS", 3)
     first, second, third = (store.create("u", "optimize", {}, None) for _ in "abc")
-    store.tell(second, {"state": "SUCCESS"})
+    store.tell(second, {"state": "FAILURE"})
     fourth = store.create("u", "optimize", {}, None)
     assert list(store.tasks) == [first, third, fourth]
