@@ -83,13 +83,15 @@ def stream():
 
 @app.post("/tasks/<task_id>/cancel")
 def cancel(task_id):
-    tasks.cancel(my_task(task_id))
+    my_task(task_id)
+    tasks.cancel(task_id)
     return {"task_id": task_id, "status": "cancelling"}, 202
 
 
 @app.get("/tasks/<task_id>/files/<name>")
 def download(task_id, name):
-    content = store.file(my_task(task_id), name)
+    my_task(task_id)
+    content = store.file(task_id, name)
     if content is None:
         raise NotFound
     return send_file(io.BytesIO(content), as_attachment=True, download_name=name)

@@ -62,8 +62,9 @@ def document(task_id: str) -> bytes | None:
     return tasks[task_id]["document"]
 
 
-def cancel(task: dict):
-    task["cancelled"] = True
+def cancel(task_id: str):
+    if task := get(task_id):
+        task["cancelled"] = True
 
 
 def is_cancelled(task_id: str) -> bool:
@@ -92,8 +93,9 @@ def files(task: dict) -> list[dict]:
     return [about(task["task_id"], file) for file in task["files"].values()]
 
 
-def file(task: dict, name: str) -> bytes | None:
-    kept = task["files"].get(name)
+def file(task_id: str, name: str) -> bytes | None:
+    task = get(task_id)
+    kept = task and task["files"].get(name)
     return kept and kept.data
 
 

@@ -14,9 +14,9 @@ def start(task_id: str):
     Thread(target=run, args=[task_id], daemon=True).start()
 
 
-def cancel(task: dict):
+def cancel(task_id: str):
     """Asks a job to stop; it does so at its next update."""
-    store.cancel(task)
+    store.cancel(task_id)
 
 
 def run(task_id):

@@ -6,18 +6,12 @@ import re
 import docx
 import pytest
 
+from actions import open_form
 from workshop.steps import find_step
 from workshop.testing import names_in
 
 pytestmark = pytest.mark.slow  # the quick tests need nothing but Python
 SAMPLES = find_step("1") / "static" / "samples"
-
-
-def open_form(page, title):
-    card = page.locator("details", has=page.get_by_text(title))
-    if card.get_attribute("open") is None:
-        card.locator("summary").click()
-    return card
 
 
 def downloaded_zip(page, press):

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from test_every_page import open_form
+from actions import start_sample
 from workshop.processes import free_port, running
 from workshop.steps import all_steps, procfile
 
@@ -21,11 +21,6 @@ in_steps_with_a_worker = pytest.mark.parametrize(
 def step(request):
     with running(request.param, env={"JOB_PACE": "0.7"}) as step_is_running:
         yield step_is_running
-
-
-def start_sample(page):
-    open_form(page, "Make worksheets").get_by_role("button", name="Use the sample").click()
-    return page.locator("#tasks article").first
 
 
 def progress_of(card):

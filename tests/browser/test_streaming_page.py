@@ -4,7 +4,7 @@ import contextlib
 
 import pytest
 
-from test_every_page import open_form
+from actions import start_sample
 from workshop.processes import free_port, running
 from workshop.steps import all_steps, find_step
 
@@ -16,11 +16,6 @@ STREAMING = [step for step in all_steps() if (step / "sse.py").exists()]
 def step(request):
     with running(request.param, env={"JOB_PACE": "0.7"}) as step_is_running:
         yield step_is_running
-
-
-def start_sample(page):
-    open_form(page, "Make worksheets").get_by_role("button", name="Use the sample").click()
-    return page.locator("#tasks article").first
 
 
 def test_events_cards_and_light(page):
