@@ -123,9 +123,15 @@ def sums(stats):
     requests = sum(count(stats, name) for name in ("open page", "submit", "poll", "stream"))
     if finished:
         yield f"{requests / finished:.1f} requests per finished job"
-    if polls := count(stats, "poll"):
-        nothing = count(stats, "nothing new")
+    if nothing := count(stats, "nothing new"):
+        polls = count(stats, "poll")
         yield f"{100 * nothing / polls:.0f} % of {polls} polls brought nothing new"
+    if "stream" in stats:
+        refused = stats["stream"]["num_failures"]
+        yield f"{count(stats, 'stream')} streams were held, {refused} refused"
+    if "check" in stats:
+        found = {name: count(stats, name) for name in ("reconnect", "gap", "duplicate")}
+        yield "{reconnect} reconnects, {gap} gaps and {duplicate} duplicates".format(**found)
 
 
 def count(stats, name):

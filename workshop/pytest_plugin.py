@@ -16,8 +16,8 @@ os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(ROOT / ".hypothesis"))
 @pytest.fixture(scope="module")
 def step(request):
     """The step whose tests these are, running with a Valkey of its own. Its jobs never wait,
-    unless the test module says JOB_PACE = seconds."""
-    with running(step_of(request.path), env=pace(request)) as step_is_running:
+    unless the test module says JOB_PACE = seconds; likewise HEARTBEAT_SECONDS."""
+    with running(step_of(request.path), env=settings(request)) as step_is_running:
         yield step_is_running
 
 
@@ -30,7 +30,7 @@ def start_step(request):
             options = {
                 "commands": commands,
                 "redis_url": redis_url,
-                "env": pace(request) | texts(env),
+                "env": settings(request) | texts(env),
             }
             return stack.enter_context(running(step_of(request.path), **options))
 
@@ -48,8 +48,11 @@ def step_of(test: Path) -> Path:
     return next(folder for folder in test.parents if (folder / "Procfile").is_file())
 
 
-def pace(request):
-    return texts({"JOB_PACE": getattr(request.module, "JOB_PACE", 0)})
+def settings(request):
+    said = {
+        name: getattr(request.module, name, None) for name in ("JOB_PACE", "HEARTBEAT_SECONDS")
+    }
+    return texts({"JOB_PACE": 0} | {name: value for name, value in said.items() if value})
 
 
 def texts(env):

@@ -8,7 +8,7 @@ import os
 import time
 from uuid import uuid4
 
-from redis import Redis
+from redis import BlockingConnectionPool, Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError
 from redis.retry import Retry
@@ -20,12 +20,15 @@ TTL = 24 * 60 * 60
 MAX_FILES = 20 * 1024 * 1024
 
 # When Redis is away, a person is told so after a second. The one retry is for a connection that
-# Redis has closed since it was last used.
-redis = Redis.from_url(
-    REDIS_URL,
-    socket_connect_timeout=1,
-    socket_timeout=1,
-    retry=Retry(NoBackoff(), 1, supported_errors=(ConnectionError,)),
+# Redis has closed since it was last used. Who finds all connections in use waits for one.
+redis = Redis.from_pool(
+    BlockingConnectionPool.from_url(
+        REDIS_URL,
+        timeout=5,
+        socket_connect_timeout=1,
+        socket_timeout=1,
+        retry=Retry(NoBackoff(), 1, supported_errors=(ConnectionError,)),
+    )
 )
 
 
@@ -46,9 +49,20 @@ def create(user: str, kind: str, options: dict, document: bytes | None) -> str:
 
 def get(task_id: str) -> dict | None:
     """{task_id, user, kind, options, created_at}; None if it never was or has expired."""
-    task = {
-        name.decode(): value.decode() for name, value in redis.hgetall(f"task:{task_id}").items()
-    }
+    return known(task_id, redis.hgetall(f"task:{task_id}"))
+
+
+def tasks_of(user: str) -> list[dict]:
+    """The tasks of a user that have not expired, newest first."""
+    task_ids = [task_id.decode() for task_id in redis.zrevrange(f"tasks:{user}", 0, -1)]
+    with redis.pipeline(transaction=False) as pipe:
+        for task_id in task_ids:
+            pipe.hgetall(f"task:{task_id}")
+        return list(filter(None, map(known, task_ids, pipe.execute())))
+
+
+def known(task_id, fields):
+    task = {name.decode(): value.decode() for name, value in fields.items()}
     if "user" not in task:
         return None
     return {
@@ -58,12 +72,6 @@ def get(task_id: str) -> dict | None:
         "options": json.loads(task["options"]),
         "created_at": float(task["created_at"]),
     }
-
-
-def tasks_of(user: str) -> list[dict]:
-    """The tasks of a user that have not expired, newest first."""
-    task_ids = redis.zrevrange(f"tasks:{user}", 0, -1)
-    return [task for task in (get(task_id.decode()) for task_id in task_ids) if task]
 
 
 def forget(user: str, task_id: str):

@@ -28,7 +28,8 @@ celery.conf.update(
     task_reject_on_worker_lost=True,
     # Redis delivers a task again if it takes longer than this, even while it still runs.
     broker_transport_options={"visibility_timeout": LONGEST_RUN + 60},
-    task_time_limit=LONGEST_RUN,
+    task_soft_time_limit=LONGEST_RUN,  # raised in the task, which can still say so
+    task_time_limit=LONGEST_RUN + 30,
     # A worker takes no task that it cannot start at once.
     worker_prefetch_multiplier=1,
     # With Redis away, POST /tasks fails in a second instead of trying for twenty.

@@ -1,5 +1,6 @@
 """Carries updates from the job to the streams: a bounded queue for each listener."""
 
+import json
 import queue
 import threading
 from collections.abc import Iterator
@@ -19,11 +20,11 @@ listeners: dict[str, set[queue.Queue]] = {}
 lock = threading.Lock()
 
 
-def publish(task_id: str, type: str, **news):
+def publish(task_id: str, **news):
     """Remembers the news of a task, and tells all who listen."""
     with lock:
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        event = Event(None, type, store.tell(task_id, news | {"updated_at": now}))
+        event = event_of(store.tell(task_id, news | {"updated_at": now}))
         for waiting in listeners.get(task_id, ()):
             put(waiting, event)
 
@@ -36,8 +37,8 @@ def put(waiting, event):
     waiting.put_nowait(event)
 
 
-def follow(task_ids: list[str]) -> Iterator[Event | None]:
-    """What the tasks are now, then their events as they come, and None after a silent second.
+def follow(task_ids: list[str]) -> Iterator[list[Event]]:
+    """What the tasks are now, then their events as they come, and nothing after a silent second.
 
     Ends when all of the tasks have ended.
     """
@@ -47,8 +48,8 @@ def follow(task_ids: list[str]) -> Iterator[Event | None]:
             for task_id in task_ids:
                 listeners.setdefault(task_id, set()).add(waiting)
             snapshot = snapshot_of(task_ids)
-        running = {event.data["task_id"] for event in snapshot}
-        yield from until_the_last(running, chain(snapshot, arriving(waiting)))
+        running = {event.task_id for event in snapshot}
+        yield from until_the_last(running, chain([snapshot], arriving(waiting)))
     finally:
         with lock:
             for task_id in task_ids:
@@ -62,28 +63,30 @@ def leave(task_id, waiting):
             del listeners[task_id]
 
 
-def until_the_last(running, events):
+def until_the_last(running, batches):
     while running:
-        event = next(events)
         # In silence, see whether a full queue has lost somebody's last event.
-        for told in [event] if event else [None, *filter(is_last, snapshot_of(running))]:
-            yield told
-            if told and is_last(told):
-                running.discard(told.data["task_id"])
+        batch = next(batches) or list(filter(is_last, snapshot_of(running)))
+        yield batch
+        running -= {event.task_id for event in batch if is_last(event)}
 
 
 def arriving(waiting):
     while True:
         try:
-            yield waiting.get(timeout=KEEP_ALIVE_SECONDS)
+            yield [waiting.get(timeout=KEEP_ALIVE_SECONDS)]
         except queue.Empty:
-            yield None
+            yield []
 
 
 def snapshot_of(task_ids):
     """An event for each task that is still remembered."""
-    known = [store.described(task) for task in map(store.get, task_ids) if task]
-    return [Event(None, TYPES.get(task["state"], "progress"), task) for task in known]
+    known = [task for task in map(store.get, task_ids) if task]
+    return [event_of(store.described(task)) for task in known]
+
+
+def event_of(task):
+    return Event(None, TYPES.get(task["state"], "progress"), json.dumps(task), task["task_id"])
 
 
 def is_last(event):

@@ -24,23 +24,22 @@ def run(task_id):
         work(task_id)
     except Exception as error:
         log.exception("task %s failed", task_id)
-        events.publish(task_id, "error", **failed(error))
+        events.publish(task_id, **failed(error))
 
 
 def work(task_id):
     task = store.get(task_id)
-    started = {"state": "PROGRESS", "stage": "started", "message": "A thread has started"}
-    events.publish(task_id, "progress", **started)
+    events.publish(task_id, state="PROGRESS", stage="started", message="A thread has started")
     files = []
     for update in jobs.start(task["kind"], store.document(task_id), task["options"]):
         if store.is_cancelled(task_id):
-            return events.publish(task_id, "cancelled", **cancelled())
+            return events.publish(task_id, **cancelled())
         if update.file:
             files.append(update.file)
             store.save(task_id, update.file)
-        events.publish(task_id, "progress", **update.without_file())
+        events.publish(task_id, **update.without_file())
     store.save(task_id, jobs.File("all.zip", "All files", jobs.zipped(files)))
-    return events.publish(task_id, "complete", state="SUCCESS", stage="done", message="Done")
+    return events.publish(task_id, state="SUCCESS", stage="done", message="Done")
 
 
 def cancelled():

@@ -1,7 +1,10 @@
 """The request ends at once, a worker does the work, and whoever asks learns how far it is."""
 
+import random
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from statistics import mean
 
 import httpx
 import redis
@@ -83,6 +86,32 @@ def test_another_web_process_knows_the_task_too(step, person, start_step):
     another = start_step(redis_url=step.redis_url, commands={"worker": None})
     answer = httpx.get(f"{another.url}/tasks/{task_id}", cookies=person.cookies)
     assert answer.json()["task_id"] == task_id
+
+
+def test_news_is_about_half_a_polling_interval_old_which_step_03_ends(step):
+    interval = 0.25  # less than JOB_PACE, or the page would not see all
+    with ThreadPoolExecutor(5) as pool:
+        ages = [
+            age
+            for ages in pool.map(lambda _: ages_of_news(step, interval), range(5))
+            for age in ages
+        ]
+    assert len(ages) >= 20
+    assert 0.3 < mean(ages) / interval < 0.8
+
+
+def ages_of_news(step, interval):
+    """How old each update is, in seconds, when somebody who asks at this interval hears of it."""
+    ages, told = [], None
+    with Person(step.url) as person:
+        task_id = person.task_id("optimize")
+        time.sleep(random.uniform(0, interval))
+        while (task := person.task(task_id))["state"] != "SUCCESS":
+            if "updated_at" in task and task["updated_at"] != told:
+                told = task["updated_at"]
+                ages.append(time.time() - datetime.fromisoformat(told).timestamp())
+            time.sleep(interval)
+    return ages
 
 
 def seconds_of(step, people):

@@ -9,6 +9,7 @@ from celery import Celery
 
 from workshop.testing import Person, eventually, log_with
 
+pytestmark = pytest.mark.slow  # faults
 JOB_PACE = 0.3
 
 
