@@ -57,6 +57,7 @@ def run(self, task_id):
     if task is None:
         raise jobs.JobError("The task has expired before a worker was free.", "Start it again.")
     this_run = uuid4().hex
+    store.no_longer_waits(task["user"], task_id)
     if store.begin_run(task_id, this_run) > MOST_RUNS:
         raise jobs.JobError(
             f"This job was started {MOST_RUNS} times, and never came to its end.",

@@ -1,11 +1,12 @@
 """Every error is {error, hint} in JSON. The page shows both to the person."""
 
 from kombu.exceptions import OperationalError
-from redis.exceptions import ConnectionError, TimeoutError
+from redis.exceptions import ConnectionError, OutOfMemoryError, TimeoutError
 from werkzeug.exceptions import HTTPException
 
 import inbox
 import jobs
+import store
 
 HINTS = {
     401: "Open the page first, or send a token: POST /tokens gives you one.",
@@ -19,7 +20,9 @@ HINTS = {
 def handle(app):
     app.register_error_handler(jobs.BadInput, lambda bad: answer(400, bad.error, bad.hint))
     app.register_error_handler(HTTPException, http_error)
+    app.register_error_handler(store.QueueFull, queue_full)
     app.register_error_handler(inbox.Refused, stream_refused)
+    app.register_error_handler(OutOfMemoryError, redis_full)
     for away in (ConnectionError, TimeoutError, OperationalError):
         app.register_error_handler(away, redis_away)
 
@@ -34,12 +37,30 @@ def stream_refused(refused):
     return answer(refused.status, refused.error, refused.hint, {"Retry-After": 5})
 
 
+def queue_full(error):
+    return answer(
+        429,
+        f"{store.MOST_WAITING} of your tasks are waiting already.",
+        "Wait until a worker has taken one of them, or cancel one.",
+        {"Retry-After": 30},
+    )
+
+
 def redis_away(error):
     return answer(
         503,
         "Redis is away.",
         "Try again in a moment. What runs goes on.",
         {"Retry-After": 5},
+    )
+
+
+def redis_full(error):
+    return answer(
+        503,
+        "Redis has no memory left.",
+        "Try again later. Tasks are forgotten after a day, which gives memory back.",
+        {"Retry-After": 60},
     )
 
 

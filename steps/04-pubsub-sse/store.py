@@ -18,7 +18,8 @@ import jobs
 REDIS_URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379")
 TTL = 24 * 60 * 60
 MAX_FILES = 20 * 1024 * 1024
-NO_RUN = ""
+MOST_WAITING = 20  # tasks of one user in the queue
+NO_RUN = ""  # until a worker begins one
 ENDED = ("SUCCESS", "FAILURE", "CANCELLED")
 QUEUED = {
     "state": "PENDING",
@@ -43,8 +44,14 @@ redis = Redis.from_pool(
 )
 
 
+class QueueFull(Exception):
+    """This user has as many tasks in the queue as one may have."""
+
+
 def create(user: str, kind: str, options: dict, document: bytes | None) -> str:
-    """Stores a new task in one round trip, and returns its id."""
+    """Stores a new task, and returns its id. Raises QueueFull."""
+    if redis.zcard(f"waiting:{user}") >= MOST_WAITING:
+        raise QueueFull
     task_id = uuid4().hex
     task = {
         "user": user,
@@ -57,9 +64,10 @@ def create(user: str, kind: str, options: dict, document: bytes | None) -> str:
     with redis.pipeline() as pipe:
         pipe.hset(f"task:{task_id}", mapping=task)
         pipe.set(f"document:{task_id}", document or b"")
-        pipe.zadd(f"tasks:{user}", {task_id: task["created_at"]})
-        pipe.zremrangebyscore(f"tasks:{user}", 0, task["created_at"] - TTL)
-        pipe.expire(f"tasks:{user}", TTL)
+        for key in (f"tasks:{user}", f"waiting:{user}"):
+            pipe.zadd(key, {task_id: task["created_at"]})
+            pipe.zremrangebyscore(key, 0, task["created_at"] - TTL)
+            pipe.expire(key, TTL)
         expire(pipe, task_id)
         pipe.execute()
     return task_id
@@ -97,7 +105,12 @@ def known(task_id, fields):
 
 def forget(user: str, task_id: str):
     redis.zrem(f"tasks:{user}", task_id)
+    no_longer_waits(user, task_id)
     redis.delete(*keys(task_id))
+
+
+def no_longer_waits(user: str, task_id: str):
+    redis.zrem(f"waiting:{user}", task_id)
 
 
 def document(task_id: str) -> bytes | None:

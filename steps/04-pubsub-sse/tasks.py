@@ -30,7 +30,7 @@ celery = Celery("tasks", broker=store.REDIS_URL)
 celery.conf.update(
     task_serializer="json",
     accept_content=["json"],
-    task_ignore_result=True,
+    task_ignore_result=True,  # the events tell it
     # A task whose worker dies is delivered again, to another worker.
     task_acks_late=True,
     task_reject_on_worker_lost=True,
@@ -55,13 +55,14 @@ def be_patient(**_):
 
 def start(task_id: str):
     run.apply_async([task_id], task_id=task_id)
-    events.publish(task_id, store.NO_RUN)  # not said if a worker has begun already
+    events.publish(task_id, store.NO_RUN)  # 'queued'; refused if a worker has begun already
 
 
 def cancel(task_id: str):
     """Asks a job to stop; it does so at its next update. What waits in the queue stops at once."""
     store.cancel(task_id)
-    events.publish(task_id, store.NO_RUN, **cancelled())
+    if events.publish(task_id, store.NO_RUN, **cancelled()):
+        store.no_longer_waits(store.get(task_id)["user"], task_id)
 
 
 @celery.task
@@ -80,6 +81,7 @@ def work(task_id, this_run):
     task = store.get(task_id)
     if task is None:
         raise jobs.JobError("The task has expired before a worker was free.", "Start it again.")
+    store.no_longer_waits(task["user"], task_id)
     if store.begin_run(task_id, this_run) > MOST_RUNS:
         raise jobs.JobError(
             f"This job was started {MOST_RUNS} times, and never came to its end.",

@@ -9,6 +9,7 @@ import redis
 from workshop.testing import Person, eventually, names_in
 
 JOB_PACE = 0.3
+SECRET_KEY = "the same for two web processes"
 
 
 def test_post_answers_before_the_work_is_done(person):
@@ -56,6 +57,21 @@ def test_without_a_worker_the_task_waits_and_says_so(start_step):
         assert task["message"].startswith("Waiting for a worker")
 
 
+def test_the_queue_holds_so_many_tasks_of_one_user_and_then_says_so(start_step):
+    step = start_step(commands={"worker": None})
+    with Person(step.url) as person, Person(step.url) as other:
+        for _ in range(20):
+            assert person.start("optimize").status_code == 202
+        refused = person.start("optimize")
+        assert refused.status_code == 429
+        assert refused.json()["error"] == "20 of your tasks are waiting already."
+        assert refused.headers["Retry-After"]
+        assert other.start("optimize").status_code == 202
+        assert len(person.get("/tasks").json()["tasks"]) == 20
+        start_step(commands={"web": None}, redis_url=step.redis_url)
+        eventually(lambda: person.start("optimize").status_code == 202)
+
+
 def test_a_task_that_cannot_be_queued_is_not_kept(start_step):
     step = start_step(commands={"worker": None})
     with Person(step.url) as person, redis.Redis.from_url(step.redis_url) as store:
@@ -63,6 +79,18 @@ def test_a_task_that_cannot_be_queued_is_not_kept(start_step):
         assert person.start("optimize").status_code >= 500
         assert person.get("/tasks").json() == {"tasks": []}
         assert not store.keys("task:*")
+
+
+def test_when_redis_is_full_it_is_said_and_what_is_there_stays(start_step):
+    step = start_step()
+    with Person(step.url) as person, redis.Redis.from_url(step.redis_url) as store:
+        done = person.ended(person.task_id("optimize"))
+        store.config_set("maxmemory", 1)
+        refused = person.start("optimize")
+        assert (refused.status_code, refused.json()["error"]) == (503, "Redis has no memory left.")
+        assert person.get(done["result"]["url"]).status_code == 200
+        store.config_set("maxmemory", 0)
+        assert person.ended(person.task_id("optimize"))["state"] == "SUCCESS"
 
 
 def test_a_new_browser_has_no_tasks(step, person):
