@@ -128,7 +128,7 @@ def test_no_task_ids_are_400(person, query):
     assert "?task_ids=" in answer.json()["hint"]
 
 
-@pytest.mark.parametrize("task_ids", ["\r\n", "a,b", "x" * 5000, ",".join(["x"] * 1000)])
+@pytest.mark.parametrize("task_ids", ["\r\n", "a,b", "x" * 3000, ",".join(["x"] * 1000)])
 def test_strange_task_ids_are_404(person, task_ids):
     answer = person.get("/tasks/stream", params={"task_ids": task_ids})
     assert answer.status_code == 404

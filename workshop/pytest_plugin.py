@@ -12,11 +12,13 @@ from workshop.testing import Person
 
 os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(ROOT / ".hypothesis"))  # not in a step
 
+SETTINGS = ("JOB_PACE", "HEARTBEAT_SECONDS", "SECRET_KEY")
+
 
 @pytest.fixture(scope="module")
 def step(request):
     """The step whose tests these are, running with a Valkey of its own. Its jobs never wait,
-    unless the test module says JOB_PACE = seconds; likewise HEARTBEAT_SECONDS."""
+    unless the test module says JOB_PACE = seconds; likewise the other SETTINGS."""
     with running(step_of(request.path), env=settings(request)) as step_is_running:
         yield step_is_running
 
@@ -49,9 +51,7 @@ def step_of(test: Path) -> Path:
 
 
 def settings(request):
-    said = {
-        name: getattr(request.module, name, None) for name in ("JOB_PACE", "HEARTBEAT_SECONDS")
-    }
+    said = {name: getattr(request.module, name, None) for name in SETTINGS}
     return texts({"JOB_PACE": 0} | {name: value for name, value in said.items() if value})
 
 

@@ -5,7 +5,7 @@ https://html.spec.whatwg.org/multipage/server-sent-events.html, section 9.2.5
 
 import random
 import re
-from collections.abc import Generator
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -30,9 +30,9 @@ class Event(NamedTuple):
     task_id: str | None = None
 
 
-def response(batches: Generator[list[Event]]) -> Response:
-    """A stream that ends when the batches do. What is in one batch is sent in one piece; for an
-    empty one a comment is sent, to keep the connection alive."""
+def response(batches: Iterator[list[Event]]) -> Response:
+    """A stream that ends when the batches do; in any case it calls their close(). What is in one
+    batch is sent in one piece, and for an empty one a comment, to keep the connection alive."""
     return Response(Stream(batches), headers=HEADERS, direct_passthrough=True)
 
 

@@ -74,11 +74,12 @@ def show_task(task_id):
 @app.get("/tasks/stream")
 def stream():
     user, task_ids = auth.user(), asked_for()
+    # A browser that reconnects sends the header, with an id newer than that in its old address.
     last_id = request.headers.get("Last-Event-ID") or request.args.get("last_event_id")
     if events.all_told(user, task_ids, last_id):
         return "", 204  # to a browser: do not come back
     if request.method == "HEAD":
-        return "", sse.HEADERS  # nobody would close what is subscribed now
+        return "", sse.HEADERS  # a body that nobody asks for is never closed
     return sse.response(events.follow(user, task_ids, last_id))
 
 
@@ -113,7 +114,7 @@ def document(kind):
 
 
 def asked_for():
-    """The ids of the tasks to follow, all of them mine; None for all that I have."""
+    """The ids of the tasks to follow, all of them mine; None for ?all=true, or for nothing."""
     if "task_ids" not in request.args:
         return None
     task_ids = {task_id for task_id in request.args["task_ids"].split(",") if task_id}

@@ -1,4 +1,8 @@
-"""Carries updates from the job to the streams: Pub/Sub for speed, a buffer against losses."""
+"""Carries updates from the job to the streams: Pub/Sub for speed, a buffer against losses.
+
+What was a lock in step 03 is a script here, and a listener's queue is its inbox. `Listener` is a
+class, as a generator would not run, and so not subscribe, before it is asked for something.
+"""
 
 import json
 import random
@@ -14,18 +18,20 @@ from sse import Event
 from store import redis
 
 KEEP = 1000  # events of a user in the buffer
-MAX_EVENT = 256 * 1024
+MAX_EVENT = 256 * 1024  # but how a task has ended is always told
+LOOK_AFTER = 20  # heartbeats: no event tells that a task was lost, with all that Redis had
 EMPTY = "0-0"  # the last id of an empty buffer
 RESET = Event(None, "reset", "{}")
 TYPES = {"SUCCESS": "complete", "FAILURE": "error", "CANCELLED": "cancelled"}
 
 # One script, so that the order of publishing is that of the ids, and no state is behind its event.
 # https://redis.io/docs/latest/develop/programmability/eval-intro/
-SAY = redis.register_script("""
+# It runs even where Redis has no memory left: last words are small.
+SAY = redis.register_script("""#!lua flags=allow-oom
 local task, buffer, channel = unpack(KEYS)
 local run, status, ended, type, task_id, data, keep, ttl = unpack(ARGV)
 if redis.call('HGET', task, 'status') == status then
-    return 1  -- sent again, by a client that has lost the first answer
+    return 1  -- the same news, with the same time: redis-py has lost an answer, and asks again
 end
 if redis.call('HGET', task, 'run') ~= run or redis.call('HEXISTS', task, 'ended') == 1 then
     return 0
@@ -52,6 +58,7 @@ def publish(task_id: str, run: str, **news) -> bool:
     if task is None:
         return False
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    now = max(now, task["status"].get("updated_at", now))  # clocks of two machines may differ
     task["status"] |= news | {"updated_at": now}
     event = event_of(task)
     if len(event.data) > MAX_EVENT and not is_last(event):
@@ -87,13 +94,18 @@ def follow(user: str, task_ids: set[str] | None, last_id: str | None) -> "Listen
 
 
 class Listener:
-    """Batches of events, one after another. Must be closed."""
+    """Batches of events, one after another. Must be closed.
+
+    All rests on one rule: a GAP means 'read the buffer after the last id that was told'. The first
+    thing in an inbox is a GAP, as soon as it is subscribed; a lost connection ends in another.
+    """
 
     def __init__(self, user, task_ids, last_id):
         self.user, self.task_ids = user, task_ids
         self.last_id = last_id if is_id(last_id) else None
         self.running = None  # the tasks whose last event is still to come; not known yet
         self.behind = False
+        self.beats = 0
         self.inbox = Inbox(user)  # here and now, so that a refusal can still be a status
 
     def __iter__(self):
@@ -104,20 +116,24 @@ class Listener:
         while not batch:
             if self.running == set():
                 raise StopIteration
-            for item in [] if self.behind else self.inbox.wait():
-                batch += self.opened(item)
+            if not self.behind:
+                for item in self.inbox.wait():
+                    batch += self.taken(item)
             if self.behind:
                 batch += self.missed()
         return batch
 
-    def opened(self, item):
+    def taken(self, item):
         if item is GAP:
             self.behind = True
             return []
         if item is HEARTBEAT:
+            self.beats += 1
+            if self.beats % LOOK_AFTER == 0:
+                self.behind = True
             return [self.heartbeat()]
         # Before the first gap is read, or while another is open, the buffer has it.
-        if self.running is None or self.behind or not after(item.id, self.last_id):
+        if self.running is None or self.behind or not after(item.id, self.last_id or EMPTY):
             return []
         return self.told([item])
 
@@ -162,7 +178,8 @@ class Listener:
 
 
 def replay(user, last_id):
-    """All events after this id; None if it is not in the buffer, as more may be missing then."""
+    """All events after this id. Reads from the id itself, to see that it is still there: None if
+    it is not, as then others may be gone as well."""
     if not is_id(last_id):
         return None
     entries = [(id.decode(), fields) for id, fields in redis.xrange(buffer(user), min=last_id)]
@@ -171,7 +188,8 @@ def replay(user, last_id):
 
 
 def snapshot(user, task_ids):
-    """What the tasks are now. Only the last event has an id: who leaves before gets all again."""
+    """What the tasks are now. Only the last event has an id: a client that is cut off before it
+    asks from where it was, and gets the whole snapshot again."""
     newest = redis.xrevrange(buffer(user), count=1)  # before the tasks: later news come after it
     last_id = newest[0][0].decode() if newest else EMPTY
     snapshot = [event_of(task) for task in tasks_of(user, task_ids)]

@@ -5,16 +5,25 @@ import random
 import time
 
 from redis import Redis
+from redis.backoff import NoBackoff
 from redis.exceptions import MaxConnectionsError, RedisError
+from redis.retry import Retry
 
 import store
 from sse import Event
 
 GAP, HEARTBEAT = "gap", "heartbeat"
+MOST_PINGS = 2  # without an answer from Redis, before the connection counts as lost
 HEARTBEAT_SECONDS = min(30, float(os.environ.get("HEARTBEAT_SECONDS", "15")))
 
-# A client for streams alone: when they have taken all of its connections, the rest goes on.
-redis = Redis.from_url(store.REDIS_URL, socket_keepalive=True, health_check_interval=30)
+# A client for streams alone. redis-py opens 100 connections at most: when streams have taken all
+# of these, whatever uses store.redis goes on.
+redis = Redis.from_url(
+    store.REDIS_URL,
+    socket_connect_timeout=1,
+    health_check_interval=30,
+    retry=Retry(NoBackoff(), 1),
+)
 
 
 class Refused(Exception):
@@ -46,12 +55,14 @@ class Inbox:
         while (seconds := self.next_beat - time.monotonic()) > 0:
             if item := self.received(seconds):
                 return [item]
-        self.next_beat += HEARTBEAT_SECONDS
+        self.next_beat = time.monotonic() + HEARTBEAT_SECONDS
         return [HEARTBEAT]
 
     def received(self, seconds):
         try:
             message = self.pubsub.get_message(timeout=seconds) or {"type": None}
+            if self.pubsub.health_check_response_counter > MOST_PINGS:
+                self.pubsub.connection.disconnect()
         except RedisError:  # the next call connects and subscribes again
             self.pause(random.uniform(0.5, 1.5))
             return None

@@ -71,8 +71,8 @@ function showTask(part, task) {
   part("progress").value = task.progress;
   part(".message").textContent = task.message;
   showProblem(part(".problem"), task.error ? task : null);
-  const shown = part(".files").childElementCount;
-  part(".files").append(...task.files.slice(shown).map(fileLine));
+  const links = part(".files").childElementCount;
+  part(".files").append(...task.files.slice(links).map(fileLine));
 }
 
 function titleOf(kind) {

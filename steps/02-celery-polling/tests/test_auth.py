@@ -4,8 +4,9 @@ import httpx
 import pytest
 from itsdangerous import URLSafeTimedSerializer
 
-import auth
 from workshop.testing import log_with
+
+SECRET_KEY = "the key of these tests"
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def test_a_program_renews_its_token_and_stays_who_it_is(step, token):
     assert httpx.post(f"{step.url}/tokens", params={"token": "bad"}).status_code == 401
 
 
-@pytest.mark.parametrize("bad", ["nonsense", "a.b.c", "ä", "x" * 5000])
+@pytest.mark.parametrize("bad", ["nonsense", "a.b.c", "ä", "x" * 3000])
 def test_a_bad_token_is_refused_even_with_a_cookie(person, bad):
     answer = person.get("/tasks", params={"token": bad})
     assert answer.status_code == 401
@@ -44,13 +45,13 @@ def test_a_bad_token_is_refused_even_with_a_cookie(person, bad):
 
 
 def test_a_token_of_another_key_or_purpose_is_refused(step):
-    for key, salt in (("another key", "token"), (auth.DEVELOPMENT_KEY, "another purpose")):
+    for key, salt in (("another key", "token"), (SECRET_KEY, "another purpose")):
         forged = URLSafeTimedSerializer(key, salt=salt).dumps("somebody")
         assert httpx.get(f"{step.url}/tasks", params={"token": forged}).status_code == 401
 
 
 def test_an_expired_token_is_refused(step, monkeypatch):
-    tokens = URLSafeTimedSerializer(auth.DEVELOPMENT_KEY, salt="token")
+    tokens = URLSafeTimedSerializer(SECRET_KEY, salt="token")
     fresh = tokens.dumps("somebody")
     assert httpx.get(f"{step.url}/tasks", params={"token": fresh}).status_code == 200
     monkeypatch.setattr("itsdangerous.timed.time.time", lambda: 1_000_000_000)
@@ -59,14 +60,11 @@ def test_an_expired_token_is_refused(step, monkeypatch):
 
 
 def test_tokens_are_not_in_the_log(step, token):
-    httpx.get(f"{step.url}/tasks", params={"token": token, "page": "the-last"})
-    log = log_with(step.processes["web"], "the-last")
-    assert "token=hidden" in log
-    assert token not in log
+    httpx.get(f"{step.url}/tasks/the-last", params={"token": token})
+    assert token not in log_with(step.processes["web"], "/tasks/the-last")
 
 
 def test_without_a_key_the_log_says_so(step, start_step):
-    log_with(step.processes["web"], "SECRET_KEY is not set")
-    own_key = start_step(commands={"worker": None}, SECRET_KEY="a secret")
-    httpx.get(f"{own_key.url}/?the-last")
-    assert "SECRET_KEY" not in log_with(own_key.processes["web"], "the-last")
+    assert "SECRET_KEY" not in "\n".join(step.processes["web"].output)
+    no_key = start_step(commands={"worker": None}, SECRET_KEY="")
+    log_with(no_key.processes["web"], "SECRET_KEY is not set")

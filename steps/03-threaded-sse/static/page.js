@@ -84,8 +84,8 @@ function showTask(part, task) {
   part(".metrics").replaceChildren(...Object.entries(task.metrics).map(metricCard));
   part(".cancel").hidden = !["PENDING", "PROGRESS"].includes(task.state);
   showProblem(part(".problem"), task.error ? task : null);
-  const shown = part(".files").childElementCount;
-  part(".files").append(...task.files.slice(shown).map(fileLine));
+  const links = part(".files").childElementCount;
+  part(".files").append(...task.files.slice(links).map(fileLine));
 }
 
 function titleOf(kind) {
@@ -118,7 +118,7 @@ function log(list, text) {
 async function cancel(taskId, part) {
   part(".cancel").disabled = true;
   const { status, body } = await request(`/tasks/${taskId}/cancel`, { method: "POST" });
-  showProblem(part(".problem"), status === 202 ? null : body);
+  if (status !== 202) showProblem(part(".problem"), body);
   part(".cancel").disabled = false;
 }
 

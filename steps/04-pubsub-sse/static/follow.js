@@ -11,12 +11,14 @@ const EVERY = 2000;
 const MOST_FAILURES = 3; // of streams, one after another, before the page asks instead
 const MOST_POLLS = 15; // before it tries a stream again
 const LONGEST_OPENING = 10_000; // a proxy that holds the stream back never opens it
+const LONGEST_ANSWER = 10_000;
 const LONGEST_SILENCE = 65_000; // more than two heartbeats: nobody is at the other end
 
 export function follow({ onTask, onEvent, onLight, onTrouble, onGone }) {
   const running = new Set();
   let lastId = "";
   let failures = 0;
+  let attempts = 0;
   let source;
   let timer;
   let watchdog;
@@ -26,6 +28,7 @@ export function follow({ onTask, onEvent, onLight, onTrouble, onGone }) {
     if (taskId) running.add(taskId);
     if (source) return;
     clearTimeout(timer);
+    attempts += 1;
     onLight("connecting");
     // A new EventSource sends no Last-Event-ID: it is a matter between it and its own lost one.
     source = new EventSource(`/tasks/stream?all=true&last_event_id=${lastId}`);
@@ -49,6 +52,7 @@ export function follow({ onTask, onEvent, onLight, onTrouble, onGone }) {
     watch(LONGEST_SILENCE);
     count({ bytes: sizeOf(event) });
     onEvent(event.type, event.data);
+    // After a "reset" comes what all tasks are now; a page that shows just that need do no more.
     const news = JSON.parse(event.data);
     if (news.task_id) told(news);
     if (running.size === 0) close("closed");
@@ -76,7 +80,8 @@ export function follow({ onTask, onEvent, onLight, onTrouble, onGone }) {
 
   async function poll(left) {
     onLight("polling");
-    if (!(await ask()) || source) return;
+    const before = attempts;
+    if (!(await ask()) || attempts > before) return;
     if (left > 0) timer = setTimeout(() => poll(left - 1), EVERY);
     else listen();
   }
@@ -84,14 +89,14 @@ export function follow({ onTask, onEvent, onLight, onTrouble, onGone }) {
   // Asks how all tasks are, and returns whether there is anything to wait for.
   async function ask() {
     const expected = [...running];
-    const { status, body } = await request("/tasks");
+    const { status, body } = await request("/tasks", { signal: AbortSignal.timeout(LONGEST_ANSWER) });
     if (status !== 200) {
       onTrouble(body);
       if (status === REFUSED) close("closed");
       return status !== REFUSED;
     }
     onTrouble(null);
-    body.tasks.reverse().forEach(told);
+    body.tasks.reverse().forEach(told); // the newest last, as if they had just been told
     const found = body.tasks.map((task) => task.task_id);
     for (const taskId of expected.filter((id) => !found.includes(id))) gone(taskId);
     if (running.size === 0) close("closed");

@@ -23,7 +23,7 @@ const GONE = {
   error: "The server no longer knows this task.",
   hint: "Tasks expire after a day. Start it again.",
 };
-const PATIENCE = 6000;
+const ASK_AFTER = 6000; // the server says why after five seconds
 const METRICS = { improvement: "improvement, %", rate: "per second", seconds: "seconds elapsed" };
 const MOST_LINES = 50;
 const MOST_REMOVED = 500;
@@ -60,7 +60,6 @@ async function start(event) {
   if (status === 202) {
     cardOf(body.task_id).scrollIntoView({ block: "nearest" });
     news.listen(body.task_id);
-    setTimeout(() => askWhyItWaits(body.task_id), PATIENCE);
   }
 }
 
@@ -84,6 +83,7 @@ function addCard(taskId) {
   const part = (name) => card.querySelector(name);
   part(".cancel").addEventListener("click", () => cancel(taskId, part));
   part(".remove").addEventListener("click", () => remove(taskId));
+  setTimeout(() => askWhyItWaits(taskId), ASK_AFTER);
   return card;
 }
 
@@ -145,7 +145,7 @@ function log(list, text) {
 async function cancel(taskId, part) {
   part(".cancel").disabled = true;
   const { status, body } = await request(`/tasks/${taskId}/cancel`, { method: "POST" });
-  showProblem(part(".problem"), status === 202 ? null : body);
+  if (status !== 202) showProblem(part(".problem"), body);
   part(".cancel").disabled = false;
 }
 

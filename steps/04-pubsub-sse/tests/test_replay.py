@@ -9,7 +9,7 @@ import redis
 from workshop.testing import Person, eventually
 
 JOB_PACE = 0.1
-TASKS, CLIENTS = 24, 4
+TASKS, CLIENTS = 20, 4
 NEWS = ("progress", "complete", "error", "cancelled")
 
 

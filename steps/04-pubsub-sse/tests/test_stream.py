@@ -105,6 +105,19 @@ def test_after_a_flush_there_is_nothing_to_follow(person, store, done):
     assert person.get("/tasks").json() == {"tasks": []}
 
 
+@pytest.mark.slow
+def test_a_flush_under_an_open_stream_ends_it_in_a_while(start_step):
+    alone = start_step(commands={"worker": None})
+    with Person(alone.url) as person, redis.Redis.from_url(alone.redis_url) as store:
+        person.task_id("optimize")
+        events = person.listen()
+        next(events)
+        store.flushall()
+        types = [type for _, type, _ in events]
+    assert set(types) == {"heartbeat", "reset"}
+    assert types[-1] == "reset"
+
+
 def test_a_reset_while_the_task_runs_goes_on_with_its_events(person, store):
     task_id = person.task_id("worksheets", sample="yes")
     eventually(lambda: len(buffered(store)) > 3)
