@@ -16,6 +16,7 @@ CAPABILITIES = {
     "02-celery-polling": {"page", "queue", "tokens"},
     "03-threaded-sse": {"page", "queue", "tokens"},
     "04-pubsub-sse": {"page", "queue", "tokens"},
+    "05-gunicorn-gevent": {"page", "queue", "tokens"},
 }
 SAMPLE = find_step("1") / "static" / "samples" / "lessons.xlsx"
 

@@ -92,6 +92,7 @@ MAY_DIFFER = {
         "gunicorn.conf.py",
         "inbox.py",
         "requirements.txt",
+        "tests/probe.py",
         "tests/test_gunicorn.py",
         "tests/test_limits.py",
         "tests/test_worker.py",

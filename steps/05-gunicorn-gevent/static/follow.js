@@ -1,0 +1,133 @@
+// How news reaches the page: one EventSource for all tasks. Where streams keep failing, the page
+// asks every two seconds instead, and tries a stream again later.
+
+import { count } from "./meter.js";
+import { request } from "./request.js";
+
+const TYPES = ["progress", "complete", "error", "cancelled", "heartbeat", "reset"];
+const ENDED = ["SUCCESS", "FAILURE", "CANCELLED"];
+const REFUSED = 401;
+const EVERY = 2000;
+const MOST_FAILURES = 3; // of streams, one after another, before the page asks instead
+const MOST_POLLS = 15; // before it tries a stream again
+const LONGEST_OPENING = 10_000; // a proxy that holds the stream back never opens it
+const LONGEST_ANSWER = 10_000;
+const LONGEST_SILENCE = 65_000; // more than two heartbeats: nobody is at the other end
+
+export function follow({ onTask, onEvent, onLight, onTrouble, onGone }) {
+  const running = new Set();
+  let lastId = "";
+  let failures = 0;
+  let attempts = 0;
+  let source;
+  let timer;
+  let watchdog;
+
+  // Follows all that runs; for a task that has just been started, its id makes sure of it.
+  function listen(taskId) {
+    if (taskId) running.add(taskId);
+    if (source) return;
+    clearTimeout(timer);
+    attempts += 1;
+    onLight("connecting");
+    // A new EventSource sends no Last-Event-ID: it is a matter between it and its own lost one.
+    source = new EventSource(`/tasks/stream?all=true&last_event_id=${lastId}`);
+    source.onopen = opened;
+    for (const type of TYPES) source.addEventListener(type, arrived);
+    watch(LONGEST_OPENING);
+  }
+
+  function opened() {
+    count({ requests: 1 });
+    onLight("live");
+    onTrouble(null);
+    watch(LONGEST_SILENCE);
+  }
+
+  function arrived(event) {
+    // "error" is also the name of EventSource's own trouble, which comes without data.
+    if (event.data === undefined) return trouble();
+    failures = 0;
+    lastId = event.lastEventId || lastId;
+    watch(LONGEST_SILENCE);
+    count({ bytes: sizeOf(event) });
+    onEvent(event.type, event.data);
+    // After a "reset" comes what all tasks are now; a page that shows just that need do no more.
+    const news = JSON.parse(event.data);
+    if (news.task_id) told(news);
+    if (running.size === 0) close("closed");
+  }
+
+  function told(task) {
+    if (ENDED.includes(task.state)) running.delete(task.task_id);
+    else running.add(task.task_id);
+    onTask(task);
+  }
+
+  function trouble() {
+    failures += 1;
+    onLight("lost");
+    // The browser comes back by itself, unless the answer was an error: then it never does.
+    if (source.readyState === EventSource.CLOSED || failures >= MOST_FAILURES) again();
+  }
+
+  async function again() {
+    close("lost");
+    if (failures >= MOST_FAILURES) return poll(MOST_POLLS);
+    const pause = EVERY + EVERY * Math.random(); // not everybody at once
+    if (await ask()) timer = setTimeout(() => listen(), pause);
+  }
+
+  async function poll(left) {
+    onLight("polling");
+    const before = attempts;
+    if (!(await ask()) || attempts > before) return;
+    if (left > 0) timer = setTimeout(() => poll(left - 1), EVERY);
+    else listen();
+  }
+
+  // Asks how all tasks are, and returns whether there is anything to wait for.
+  async function ask() {
+    const expected = [...running];
+    const { status, body } = await request("/tasks", { signal: AbortSignal.timeout(LONGEST_ANSWER) });
+    if (status !== 200) {
+      onTrouble(body);
+      if (status === REFUSED) close("closed");
+      return status !== REFUSED;
+    }
+    onTrouble(null);
+    body.tasks.reverse().forEach(told); // the newest last, as if they had just been told
+    const found = body.tasks.map((task) => task.task_id);
+    for (const taskId of expected.filter((id) => !found.includes(id))) gone(taskId);
+    if (running.size === 0) close("closed");
+    return running.size > 0;
+  }
+
+  function gone(taskId) {
+    running.delete(taskId);
+    onGone(taskId);
+  }
+
+  function watch(patience) {
+    clearTimeout(watchdog);
+    watchdog = setTimeout(() => {
+      failures += 1;
+      again();
+    }, patience);
+  }
+
+  function close(light) {
+    clearTimeout(timer);
+    clearTimeout(watchdog);
+    source?.close();
+    source = null;
+    onLight(light);
+  }
+
+  return { ask, listen };
+}
+
+// As the server sent it. What a browser does not tell of is left out: headers and comments.
+function sizeOf({ type, data, lastEventId }) {
+  return new Blob([`id: ${lastEventId}\nevent: ${type}\ndata: ${data}\n\n`]).size;
+}

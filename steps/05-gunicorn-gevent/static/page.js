@@ -1,0 +1,172 @@
+// The page: sends the forms, and shows a card for each task that the server knows. It remembers
+// the ids of those that a person has removed.
+
+import { follow } from "./follow.js";
+import { countUpdate } from "./meter.js";
+import { request } from "./request.js";
+
+const STATES = {
+  PENDING: "queued",
+  PROGRESS: "running",
+  SUCCESS: "done",
+  FAILURE: "failed",
+  CANCELLED: "cancelled",
+};
+const LIGHTS = {
+  connecting: "Opening the event stream.",
+  live: "News of all tasks come over one event stream.",
+  lost: "The event stream is lost. The page tries again in a few seconds.",
+  polling: "Streams keep failing. The page asks every 2 seconds, and tries a stream again later.",
+  closed: "No task is running, and no stream is open.",
+};
+const GONE = {
+  error: "The server no longer knows this task.",
+  hint: "Tasks expire after a day. Start it again.",
+};
+const ASK_AFTER = 6000; // the server says why after five seconds
+const METRICS = { improvement: "improvement, %", rate: "per second", seconds: "seconds elapsed" };
+const MOST_LINES = 50;
+const MOST_REMOVED = 500;
+const memory = `tasks removed from ${document.body.dataset.step}`;
+const cards = document.querySelector("#tasks");
+const shown = new Map();
+const formProblem = document.querySelector("#form-problem");
+const streamProblem = document.querySelector("#stream-problem");
+const news = follow({
+  onTask: showTask,
+  onEvent: (type, data) => log(document.querySelector(".log ol"), `${type} ${data}`),
+  onLight: (light) => showLight(document.querySelector(".light"), light),
+  onTrouble: (problem) => showProblem(streamProblem, problem),
+  onGone: showGone,
+});
+
+function removed() {
+  return JSON.parse(localStorage.getItem(memory) ?? "[]");
+}
+
+function remove(taskId) {
+  localStorage.setItem(memory, JSON.stringify([...removed(), taskId].slice(-MOST_REMOVED)));
+  cardOf(taskId).remove();
+}
+
+async function start(event) {
+  event.preventDefault();
+  const { target: form, submitter } = event;
+  const fields = new FormData(form, submitter);
+  submitter.disabled = true;
+  const { status, body } = await request("/tasks", { method: "POST", body: fields });
+  submitter.disabled = false;
+  showProblem(formProblem, status === 202 ? null : body);
+  if (status === 202) {
+    cardOf(body.task_id).scrollIntoView({ block: "nearest" });
+    news.listen(body.task_id);
+  }
+}
+
+async function lookAgain() {
+  if (!document.hidden && (await news.ask())) news.listen();
+}
+
+// No event tells that nothing happens.
+function askWhyItWaits(taskId) {
+  if (shown.get(taskId)?.state === "PENDING") news.ask();
+}
+
+function cardOf(taskId) {
+  return document.getElementById(taskId) ?? addCard(taskId);
+}
+
+function addCard(taskId) {
+  const card = document.querySelector("#card").content.cloneNode(true).firstElementChild;
+  card.id = taskId;
+  cards.prepend(card);
+  const part = (name) => card.querySelector(name);
+  part(".cancel").addEventListener("click", () => cancel(taskId, part));
+  part(".remove").addEventListener("click", () => remove(taskId));
+  setTimeout(() => askWhyItWaits(taskId), ASK_AFTER);
+  return card;
+}
+
+function showTask(task) {
+  const taskId = task.task_id;
+  // After polling, the stream repeats what is older than that.
+  if (removed().includes(taskId) || shown.get(taskId)?.updated_at > task.updated_at) return;
+  shown.set(taskId, task);
+  countUpdate(taskId, task.updated_at);
+  const card = cardOf(taskId);
+  const part = (name) => card.querySelector(name);
+  part(".kind").textContent = titleOf(task.kind);
+  part(".state").textContent = STATES[task.state];
+  part("progress").value = task.progress;
+  part(".message").textContent = task.message;
+  part(".metrics").replaceChildren(...Object.entries(task.metrics).map(metricCard));
+  part(".cancel").hidden = !["PENDING", "PROGRESS"].includes(task.state);
+  showProblem(part(".problem"), task.error ? task : null);
+  const links = part(".files").childElementCount;
+  part(".files").append(...task.files.slice(links).map(fileLine));
+}
+
+function showGone(taskId) {
+  if (removed().includes(taskId)) return;
+  const card = cardOf(taskId);
+  card.querySelector(".state").textContent = "gone";
+  card.querySelector(".cancel").hidden = true;
+  showProblem(card.querySelector(".problem"), GONE);
+}
+
+function titleOf(kind) {
+  const form = document.querySelector(`form:has([name=kind][value="${kind}"])`);
+  return form.closest("details").querySelector("summary").textContent;
+}
+
+function metricCard([name, value]) {
+  const card = document.createElement("div");
+  const title = document.createElement("dt");
+  title.textContent = METRICS[name] ?? name;
+  const number = document.createElement("dd");
+  number.textContent = value.toLocaleString("en");
+  card.append(title, number);
+  return card;
+}
+
+function showLight(element, light) {
+  element.dataset.light = light;
+  element.textContent = light;
+  document.querySelector("#transport").textContent = LIGHTS[light];
+}
+
+function log(list, text) {
+  const line = document.createElement("li");
+  line.textContent = text;
+  list.append(line);
+  if (list.childElementCount > MOST_LINES) list.firstElementChild.remove();
+}
+
+async function cancel(taskId, part) {
+  part(".cancel").disabled = true;
+  const { status, body } = await request(`/tasks/${taskId}/cancel`, { method: "POST" });
+  if (status !== 202) showProblem(part(".problem"), body);
+  part(".cancel").disabled = false;
+}
+
+function fileLine(file) {
+  const line = document.createElement("li");
+  const link = document.createElement("a");
+  link.href = file.url;
+  link.textContent = file.topic;
+  const about = document.createElement("span");
+  about.className = "soft";
+  about.textContent = `${file.name}, ${Math.ceil(file.size / 1024)} KB`;
+  line.append(link, about);
+  return line;
+}
+
+function showProblem(element, problem) {
+  element.hidden = !problem;
+  element.querySelector(".error").textContent = problem?.error ?? "";
+  element.querySelector(".hint").textContent = problem?.hint ?? "";
+}
+
+for (const form of document.forms) form.addEventListener("submit", start);
+document.addEventListener("visibilitychange", lookAgain); // another tab may have started one
+lookAgain();

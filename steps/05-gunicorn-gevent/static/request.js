@@ -1,0 +1,38 @@
+// Asks the server. Always ends in {status, body}; where there is no answer, in status 0.
+
+import { count } from "./meter.js";
+
+const SILENCE = {
+  error: "The server does not answer.",
+  hint: "Is it running? Try again in a moment.",
+};
+const NONSENSE = {
+  error: "The server's answer cannot be read.",
+  hint: "Try again in a moment.",
+};
+
+export async function request(url, options = {}) {
+  try {
+    const response = await fetch(url, { headers: { Accept: "application/json" }, ...options });
+    const text = await response.text();
+    count({ requests: 1, bytes: sizeOf(response, text) });
+    return { status: response.status, body: parsed(text) };
+  } catch {
+    return { status: 0, body: SILENCE };
+  }
+}
+
+// A proxy in between may answer in HTML.
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return NONSENSE;
+  }
+}
+
+// Body and headers, in bytes, as HTTP/1.1 sends them.
+function sizeOf(response, text) {
+  const lines = [...response.headers].map(([name, value]) => `${name}: ${value}\r\n`);
+  return new Blob([text, ...lines]).size;
+}
