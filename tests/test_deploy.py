@@ -1,0 +1,209 @@
+"""What deploy/ of step 05 promises, tried: nginx in front of two nodes that share only Redis."""
+
+import contextlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import httpx
+import pytest
+
+from workshop.processes import Process, embedded_valkey, free_port, running
+from workshop.steps import find_step, procfile
+from workshop.testing import Person, eventually
+
+STEP = find_step("5")
+DEPLOY = STEP / "deploy"
+KEY = {"SECRET_KEY": "the same on both nodes", "JOB_PACE": "1"}
+
+needs_nginx = pytest.mark.skipif(
+    not shutil.which("nginx"), reason="no nginx: install it with your system's packages"
+)
+needs_linters = pytest.mark.skipif(
+    not (Path(sys.executable).parent / "hadolint").exists(),
+    reason="no linters for deploy/: get them with 'uv sync --group deploy'",
+)
+
+
+class TwoNodes:
+    """Two copies of the step in folders of their own, and a proxy with TLS in front of them."""
+
+    def __init__(self, folder: Path, stack: contextlib.ExitStack):
+        redis_url = stack.enter_context(embedded_valkey(free_port()))
+        self.nodes = []
+        for name in ("one", "two"):
+            copy = shutil.copytree(STEP, folder / name / STEP.name)
+            node = running(copy, redis_url=redis_url, env=KEY)
+            self.nodes.append(stack.enter_context(node))
+        self.url, command = proxy(folder, [node.url for node in self.nodes])
+        self.nginx = Process("nginx", command, folder, {}, lambda name, line: None)
+        stack.callback(self.nginx.stop)
+        eventually(lambda: is_up(self.url))
+
+
+@pytest.fixture
+def two_nodes(tmp_path):
+    with contextlib.ExitStack() as stack:
+        yield TwoNodes(tmp_path, stack)
+
+
+def proxy(folder, nodes):
+    """Our nginx.conf with addresses and certificates of this machine, and how to start it."""
+    port, key, certificate = free_port(), folder / "key.pem", folder / "certificate.pem"
+    openssl = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost"
+    run([*openssl.split(), "-keyout", str(key), "-out", str(certificate)])
+    text = (DEPLOY / "nginx.conf").read_text()
+    for name, node in zip(("web1:8000", "web2:8000"), nodes, strict=True):
+        assert name in text
+        text = text.replace(name, node.removeprefix("http://"))
+    text = text.replace("listen 443", f"listen 127.0.0.1:{port}")
+    text = text.replace("/etc/nginx/tls/fullchain.pem", str(certificate))
+    text = text.replace("/etc/nginx/tls/privkey.pem", str(key))
+    paths = "".join(
+        f"{name}_temp_path {folder}/{name};"
+        for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    # As root, nginx would give its workers to a user who may not write here.
+    user = "user root;" if os.geteuid() == 0 else ""
+    (folder / "nginx.conf").write_text(
+        f"{user} daemon off; error_log stderr; pid {folder}/nginx.pid; events {{}}\n"
+        f"http {{ access_log off; {paths}\n{text} }}\n"
+    )
+    command = ["nginx", "-p", str(folder), "-c", str(folder / "nginx.conf")]
+    run([*command, "-t"])
+    return f"https://127.0.0.1:{port}", " ".join(command)
+
+
+@needs_nginx
+@pytest.mark.slow
+def test_a_job_of_one_node_is_followed_through_the_other_and_its_files_downloaded(two_nodes):
+    one, two = two_nodes.nodes
+    with Person(one.url) as person:
+        task_id = person.task_id("worksheets", sample="yes")
+        with Person(two.url, cookies=person.cookies) as other:
+            *_, (_, type, last) = other.listen(f"task_ids={task_id}")
+            assert type == "complete"
+            for file in last["files"]:
+                assert len(other.get(file["url"]).content) == file["size"]
+
+
+@needs_nginx
+@pytest.mark.slow
+def test_the_proxy_holds_no_event_back(two_nodes):
+    with Person(two_nodes.url) as person:
+        task_id = person.task_id("worksheets", sample="yes")
+        for _, type, data in person.listen(f"task_ids={task_id}"):
+            if type == "progress" and 0 < data["current"] < 6:
+                assert (
+                    person.task(task_id)["current"] == data["current"]
+                )  # the next is not yet there
+
+
+@needs_nginx
+@pytest.mark.slow
+def test_a_node_is_stopped_in_mid_job_and_the_client_comes_back_through_the_other(two_nodes):
+    numbers, last_id, data = [], "", {}
+    with Person(two_nodes.url) as person:
+        task_id = person.task_id("worksheets", sample="yes")
+        stopped = False
+        while data.get("state") != "SUCCESS":
+            for id, type, data in person.listen(
+                f"task_ids={task_id}", **{"Last-Event-ID": last_id}
+            ):
+                if type in ("progress", "complete"):
+                    last_id = id
+                    numbers.append(data["current"])
+                if data.get("current") == 2 and not stopped:
+                    stopped = True
+                    stop_the_node_with_the_stream(two_nodes)
+    assert stopped
+    assert [number for number in numbers if number] == [1, 2, 3, 4, 5, 6, 6]
+
+
+def stop_the_node_with_the_stream(two_nodes):
+    """Both web processes are stopped, one after the other; each is started again in between."""
+    for node in two_nodes.nodes:
+        web = node.processes["web"]
+        web.stop()
+        command = procfile(node.step)["web"]
+        env = KEY | {"PORT": node.url.split(":")[-1], "REDIS_URL": node.redis_url}
+        node.processes["web"] = Process("web", command, node.step, env, lambda name, line: None)
+        eventually(lambda node=node: is_up(f"{node.url}/healthz"))
+
+
+@needs_nginx
+@pytest.mark.slow
+def test_a_rejected_upload_and_a_missing_node_are_told_in_json(two_nodes):
+    with Person(two_nodes.url) as person:
+        answer = person.start("worksheets", b"x" * (5 * 1024 * 1024 + 1000))
+        assert answer.status_code == 413, answer.text
+        assert set(answer.json()) == {"error", "hint"}
+        two_nodes.nodes[0].processes["web"].stop()
+        assert [person.get("/healthz").status_code for _ in range(6)] == [200] * 6
+
+
+@needs_nginx
+@pytest.mark.slow
+def test_http_2_is_offered(two_nodes):
+    port = two_nodes.url.split(":")[-1]
+    offer = f"openssl s_client -connect 127.0.0.1:{port} -alpn h2"
+    said = subprocess.run(offer.split(), input=b"", capture_output=True).stdout
+    assert b"ALPN protocol: h2" in said
+
+
+@needs_linters
+@pytest.mark.slow
+def test_compose_file_is_valid():
+    run(
+        [
+            tool("check-jsonschema"),
+            "--builtin-schema",
+            "vendor.compose-spec",
+            DEPLOY / "compose.yaml",
+        ]
+    )
+
+
+@needs_linters
+@pytest.mark.slow
+def test_the_image_is_built_as_one_should():
+    run([tool("hadolint"), "--failure-threshold", "warning", DEPLOY / "Dockerfile"])
+
+
+def test_every_way_of_deployment_starts_what_the_procfile_does():
+    fly = tomllib.loads((DEPLOY / "fly.toml").read_text())["processes"]
+    ours = {name: essence(command) for name, command in procfile(STEP).items()}
+    assert {name: essence(command) for name, command in fly.items()} == ours
+    for name in ("web", "worker"):
+        unit = (DEPLOY / f"live-progress-{name}.service").read_text()
+        command = re.search(r"^ExecStart=\S*/bin/(.+)$", unit, re.MULTILINE)[1]
+        assert essence(command) == ours[name]
+    compose = (DEPLOY / "compose.yaml").read_text()
+    assert ours["worker"] in compose
+    image = re.search(r"^CMD \[(.+)\]$", (DEPLOY / "Dockerfile").read_text(), re.MULTILINE)[1]
+    assert essence(image.replace('"', "").replace(",", "")) == ours["web"]
+
+
+def essence(command):
+    """Without the address, which is another inside a container."""
+    return re.sub(r"-b \S+ ", "", command)
+
+
+def tool(name):
+    return str(Path(sys.executable).parent / name)
+
+
+def is_up(url):
+    try:
+        return httpx.get(url, verify=False).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def run(command):
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
