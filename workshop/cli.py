@@ -13,7 +13,7 @@ from rich.text import Text
 
 from workshop import diff, doctor, load, redis_tools
 from workshop.processes import last_words, running
-from workshop.steps import find_step, number_of
+from workshop.steps import ROOT, find_step, number_of
 
 COLOURS = {"$": "bold", "web": "green", "worker": "cyan", "redis": "magenta"}
 console = Console(highlight=False, soft_wrap=True)
@@ -59,6 +59,15 @@ def test(step, arguments):
     folder = find_step(step)
     say("$", f"cd {folder} && pytest {shlex.join(arguments)}".rstrip())
     sys.exit(subprocess.call([sys.executable, "-m", "pytest", *arguments], cwd=folder))
+
+
+@main.command(context_settings={"ignore_unknown_options": True}, add_help_option=False)
+@click.argument("arguments", nargs=-1)
+def compare(arguments):
+    """Measure all steps under the same load, and draw charts; --help tells more."""
+    script = ROOT / "tests" / "load" / "compare.py"
+    say("$", f"python {script} {shlex.join(arguments)}".rstrip())
+    sys.exit(subprocess.call([sys.executable, str(script), *arguments]))
 
 
 main.add_command(diff.diff)
