@@ -27,7 +27,7 @@ def test_the_two_commands_are_there_word_for_word():
 
 
 def test_every_link_to_a_file_leads_somewhere():
-    for page in [ROOT / "README.md", *ROOT.glob("steps/*/README.md")]:
+    for page in [ROOT / "README.md", *ROOT.glob("steps/**/README.md"), *ROOT.glob("notes/*.md")]:
         for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text()):
             assert (page.parent / target).exists(), f"{page}: {target}"
 

@@ -15,6 +15,7 @@ READING_ORDER = (
     "store.py",
     "events.py",
     "inbox.py",
+    "metrics.py",
     "sse.py",
     "auth.py",
     "errors.py",

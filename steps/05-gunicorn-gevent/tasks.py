@@ -50,7 +50,9 @@ celery.conf.update(
 @worker_init.connect
 def be_patient(**_):
     """A job outlives a minute without Redis; only a person at the page is told at once."""
-    store.redis.set_retry(Retry(ConstantBackoff(1), 60))
+    pool = store.redis.connection_pool
+    pool.connection_kwargs["retry"] = Retry(ConstantBackoff(1), 60)  # of connections to come
+    pool.timeout = None
 
 
 def start(task_id: str):

@@ -11,19 +11,19 @@ import threading
 import time
 from pathlib import Path
 
-import charts
 import click
 import psutil
 import redis
 from rich.console import Console
 
+import charts
 from workshop.load import count, percentile, roomy_worker, run_locust
 from workshop.processes import running
 from workshop.steps import ROOT, find_step
 
 RESULTS = ROOT / "notes" / "results"
 STEPS, PEOPLE = ("1", "2", "3", "4", "5"), (10, 50, 100, 200, 1000)
-LONGEST = 150  # seconds for a point
+LONGEST = 140  # seconds for a point
 COLUMNS = (
     "date", "machine", "command", "step", "people", "repeat", "served", "failed %", "ended",
     "finish max s", "bystander p95 s", "delay p50 s", "delay p95 s", "requests per job",
@@ -70,7 +70,7 @@ def needless(rows, step, people, repeat):
     if any((int(row["people"]), int(row["repeat"])) == (people, repeat) for row in mine):
         return "measured already"
     ends = [int(row["people"]) for row in mine if row["ended"]]
-    return f"ended at {min(ends)} people" if ends and min(ends) < people else ""
+    return f"ended at {min(ends)} people" if ends and min(ends) <= people else ""
 
 
 def measured(step, people, repeat, pace):

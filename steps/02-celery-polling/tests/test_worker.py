@@ -1,6 +1,8 @@
 """What a task survives, and how it ends when it cannot."""
 
 import signal
+import subprocess
+import sys
 
 import psutil
 import pytest
@@ -98,6 +100,21 @@ def test_a_job_survives_seconds_without_redis(step, person):
         assert away.json()["error"] == "Redis is away."
         assert away.headers["Retry-After"]
         assert person.ended(task_id)["state"] == "SUCCESS"
+
+
+def test_a_worker_is_patient_and_a_web_process_is_not(step):
+    code = (
+        "import tasks, store\n"
+        "from celery.signals import worker_init\n"
+        "pool = store.redis.connection_pool\n"
+        "print(pool.timeout, pool.make_connection().retry.get_retries())\n"
+        "worker_init.send(sender=None)\n"
+        "print(pool.timeout, pool.make_connection().retry.get_retries())\n"
+    )
+    env = {"REDIS_URL": step.redis_url}
+    command = [sys.executable, "-c", code]
+    said = subprocess.run(command, cwd=step.step, env=env, capture_output=True, text=True)
+    assert said.stdout.split() == ["5", "1", "None", "60"], said.stderr
 
 
 def started(person):

@@ -1,0 +1,95 @@
+"""The comparison computes what a calculation by hand gives, and shows what was measured."""
+
+import sys
+
+import pytest
+
+from workshop.steps import ROOT
+
+sys.path.insert(0, str(ROOT / "tests" / "load"))
+
+import charts
+import compare
+
+RESULTS = ROOT / "notes" / "results"
+
+
+def entry(times, failures=0):
+    """Statistics of one name, as locust writes them: {milliseconds: number of requests}."""
+    return {
+        "num_requests": sum(times.values()),
+        "num_failures": failures,
+        "response_times": times,
+        "max_response_time": max(times),
+    }
+
+
+def row(step, people, repeat=1, **values):
+    return dict.fromkeys(compare.COLUMNS, "") | {
+        "step": step,
+        "people": str(people),
+        "repeat": str(repeat),
+        "locust CPU share": "0.2",
+        **values,
+    }
+
+
+def test_what_people_felt_is_what_a_hand_calculation_gives():
+    stats = {
+        "open page": entry({5: 10}),
+        "submit": entry({20: 10}),
+        "stream": entry({1: 10}),
+        "finish": entry({6000: 9, 6500: 1}),
+        "update delay": entry({2: 50, 4: 40, 100: 10}),
+        "bystander": entry({3: 19, 50: 1}),
+    }
+    felt = compare.felt(stats, people=10)
+    assert (felt["served"], felt["failed %"], felt["ended"]) == (10, 0, "")
+    assert (felt["delay p50 s"], felt["delay p95 s"]) == (0.002, 0.1)
+    assert (felt["bystander p95 s"], felt["finish max s"]) == (0.003, 6.5)
+    assert felt["requests per job"] == 3
+
+
+@pytest.mark.parametrize(
+    ("stats", "reason"),
+    [
+        ({"stream": entry({1: 10}, failures=4), "finish": entry({9: 10})}, "4 streams refused"),
+        ({"finish": entry({9: 5})}, "5 not served in 140 s"),
+        ({"poll": entry({9: 90}, failures=9), "finish": entry({9: 10})}, "9 % of requests failed"),
+    ],
+)
+def test_where_a_step_ends_is_said_with_the_cause(stats, reason):
+    assert compare.felt(stats, people=10)["ended"] == reason
+
+
+def test_a_point_is_measured_once_and_not_beyond_the_end_of_a_step():
+    rows = [row("01-sync", 10), row("01-sync", 50, ended="40 not served in 140 s")]
+    assert compare.needless(rows, "1", 10, 1) == "measured already"
+    assert compare.needless(rows, "1", 10, 2) == ""
+    assert compare.needless(rows, "1", 100, 1) == "ended at 50 people"
+    assert compare.needless(rows, "2", 100, 1) == ""
+
+
+def test_repeats_are_averaged_and_saturated_points_are_marked_and_not_drawn():
+    rows = [
+        row("a", 10, 1, **{"web MB": "10"}),
+        row("a", 10, 2, **{"web MB": "30"}),
+        row("a", 50, 1, **{"web MB": "99", "locust CPU share": "0.97"}),
+    ]
+    table = charts.table(rows).splitlines()
+    assert "| 20 |" in table[2]
+    assert table[3].endswith("(locust was saturated: not used) |")
+    assert charts.by_step(charts.usable(rows), "web MB") == {"a": {10: [10, 30]}}
+
+
+def test_the_committed_table_is_what_the_committed_numbers_give():
+    rows = compare.read(RESULTS / "compare.csv")
+    assert rows
+    assert (RESULTS / "compare.md").read_text() == charts.table(rows)
+
+
+def test_the_committed_charts_are_what_the_committed_numbers_give(tmp_path):
+    pytest.importorskip("matplotlib", reason="no matplotlib: 'uv sync --group charts'")
+    charts.draw_all(compare.read(RESULTS / "compare.csv"), tmp_path)
+    for name in charts.CHARTS:
+        assert (tmp_path / name).read_bytes() == (RESULTS / name).read_bytes(), name
