@@ -89,17 +89,30 @@ MAY_DIFFER = {
     ("04-pubsub-sse", "05-gunicorn-gevent"): {
         "Procfile",
         "README.md",
+        "deploy/Dockerfile",
+        "deploy/README.md",
+        "deploy/compose.yaml",
+        "deploy/fly.toml",
+        "deploy/live-progress-web.service",
+        "deploy/live-progress-worker.service",
+        "deploy/nginx.conf",
         "gunicorn.conf.py",
         "inbox.py",
+        "metrics.py",
         "requirements.txt",
         "tests/probe.py",
         "tests/test_gunicorn.py",
         "tests/test_limits.py",
+        "tests/test_operations.py",
         "tests/test_worker.py",
     },
 }
 # What a requirement is called when it is imported.
-IMPORT_NAMES = {"python-docx": "docx", "markdown-it-py": "markdown_it"}
+IMPORT_NAMES = {
+    "markdown-it-py": "markdown_it",
+    "prometheus-client": "prometheus_client",
+    "python-docx": "docx",
+}
 COMES_WITH = {"flask": {"werkzeug"}, "celery": {"kombu"}}
 
 

@@ -22,8 +22,8 @@ MAX_STREAMS = int(os.environ.get("MAX_STREAMS", "10000"))  # in this process
 MAX_STREAMS_OF_USER = int(os.environ.get("MAX_STREAMS_OF_USER", "20"))
 MAX_WAITING = 100
 MOST_PINGS = 100  # without an answer: the hub sends one every 0.05 s, after 30 s of silence
-# Nobody publishes here. redis-py loses what is subscribed while it still connects: so this one is
-# subscribed before all others.
+# Nobody publishes here: it is subscribed from the start, so that the connection is there before
+# the first stream. What is subscribed while redis-py still connects can be lost.
 CONTROL = b"task_progress"
 
 log = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ class Inbox:
         self.channel = channel(user).encode()
         self.next_beat = time.monotonic() + HEARTBEAT_SECONDS
         self.waiting = []
-        self.bell = None  # only while it waits: streams are many, and mostly do not
+        self.bell = None  # there only while somebody waits
         hub.join(self)
 
     def put(self, item):

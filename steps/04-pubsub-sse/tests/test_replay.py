@@ -13,7 +13,7 @@ TASKS, CLIENTS = 20, 4
 NEWS = ("progress", "complete", "error", "cancelled")
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_clients_that_are_cut_off_at_random_miss_nothing(step, start_step, seed):
     """Two workers publish the events of one user, at the same time, in eight processes."""
     start_step(redis_url=step.redis_url, commands={"web": None})

@@ -4,10 +4,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
+import pytest
 import redis
 
 from workshop.testing import Person, eventually, names_in
 
+pytestmark = pytest.mark.slow  # the tests of step 02, once more
 JOB_PACE = 0.3
 SECRET_KEY = "the same for two web processes"
 

@@ -212,7 +212,7 @@ def test_a_lost_subscription_is_made_up_for(person, store):
     assert ids == buffered(store)[-len(ids) :]
 
 
-@pytest.mark.parametrize("seconds", [1, 6])
+@pytest.mark.parametrize("seconds", [1, pytest.param(6, marks=pytest.mark.slow)])
 def test_a_stream_outlives_seconds_without_redis(person, store, seconds):
     task_id = person.task_id("optimize")
     events = person.listen(f"task_ids={task_id}")
@@ -231,6 +231,7 @@ def test_a_stream_outlives_seconds_without_redis(person, store, seconds):
     assert ids == buffered(store)[-len(ids) :]
 
 
+@pytest.mark.slow
 def test_while_redis_is_away_a_new_stream_is_refused_in_json(step, person, store):
     task_id = person.task_id("worksheets", sample="yes")
     server = psutil.Process(store.info("server")["process_id"])
