@@ -7,6 +7,7 @@ from datetime import datetime
 from statistics import mean
 
 import httpx
+import pytest
 import redis
 
 from workshop.testing import Person, eventually, names_in
@@ -84,6 +85,7 @@ def test_a_task_that_cannot_be_queued_is_not_kept(start_step):
         assert not store.keys("task:*")
 
 
+@pytest.mark.slow
 def test_when_redis_is_full_it_is_said_and_what_is_there_stays(start_step):
     step = start_step()
     with Person(step.url) as person, redis.Redis.from_url(step.redis_url) as store:

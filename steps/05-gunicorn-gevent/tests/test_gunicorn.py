@@ -117,6 +117,7 @@ def test_a_client_that_stops_reading_is_let_go_and_delays_nobody(probed):
         others.close()
 
 
+@pytest.mark.slow
 def test_a_slow_client_that_reads_on_has_missed_nothing(probed):
     step = probed(SEND_SECONDS=60)
     with Person(step.url) as person, stalled(step, person) as slow:
