@@ -94,6 +94,7 @@ def test_the_server_goes_and_comes_back_and_the_page_catches_up(step, new_page):
     with contextlib.ExitStack() as stack:
         port = free_port()
         web = {"redis_url": step.redis_url, "port": port, "commands": {"worker": None}}
+        web["env"] = {"SECRET_KEY": "the same after the restart"}
         first = stack.enter_context(contextlib.ExitStack())
         page = new_page(first.enter_context(running(step.step, **web)).url)
         card = start_sample(page)
