@@ -52,8 +52,10 @@ def test_cancel(page):
     assert card.locator(".files a").count() < 7
 
 
-def test_a_refused_stream_is_asked_for_again(step, new_page):
-    page = new_page(step.url)
+def test_a_refused_stream_is_asked_for_again(step, new_page, start_with):
+    # Longer than the pause before the page asks again.
+    slow = start_with(step.step, JOB_PACE="1.5")
+    page = new_page(slow.url)
     refusals = []
 
     def refuse_once(route):
