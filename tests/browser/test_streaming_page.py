@@ -65,6 +65,7 @@ def test_a_refused_stream_is_asked_for_again(step, new_page, start_with):
         return route.continue_()
 
     page.route("**/tasks/stream**", refuse_once)
+    page.wait_for_load_state("networkidle")  # it has asked how all tasks are
     card = start_sample(page)
     page.get_by_text("is lost.").first.wait_for()
     card.locator(".state", has_text="done").wait_for(timeout=30_000)
