@@ -98,9 +98,8 @@ def test_the_proxy_holds_no_event_back(two_nodes):
         task_id = person.task_id("worksheets", sample="yes")
         for _, type, data in person.listen(f"task_ids={task_id}"):
             if type == "progress" and 0 < data["current"] < 6:
-                assert (
-                    person.task(task_id)["current"] == data["current"]
-                )  # the next is not yet there
+                # Held back, they would all come when the job is done.
+                assert person.task(task_id)["current"] <= data["current"] + 1
 
 
 @needs_nginx
@@ -119,13 +118,13 @@ def test_a_node_is_stopped_in_mid_job_and_the_client_comes_back_through_the_othe
                     numbers.append(data["current"])
                 if data.get("current") == 2 and not stopped:
                     stopped = True
-                    stop_the_node_with_the_stream(two_nodes)
+                    restart_both_nodes(two_nodes)
     assert stopped
     assert [number for number in numbers if number] == [1, 2, 3, 4, 5, 6, 6]
 
 
-def stop_the_node_with_the_stream(two_nodes):
-    """Both web processes are stopped, one after the other; each is started again in between."""
+def restart_both_nodes(two_nodes):
+    """One after the other: the node with the stream is among them."""
     for node in two_nodes.nodes:
         web = node.processes["web"]
         web.stop()

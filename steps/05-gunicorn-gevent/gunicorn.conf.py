@@ -48,11 +48,12 @@ class logger_class(Logger):  # the name of gunicorn's setting
         self.access_log.info("%s", json.dumps(line))
 
 
-if METRICS_PORT and "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="metrics-")
-
-
 def on_starting(server):
+    """Once, before there are workers; with HUP this file is read again, but this does not run."""
+    server.metrics_folder = None
+    if METRICS_PORT and "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        server.metrics_folder = tempfile.mkdtemp()
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = server.metrics_folder
     if not os.environ.get("SECRET_KEY"):
         os.environ["SECRET_KEY"] = secrets.token_hex()
         server.log.warning("SECRET_KEY is not set: sessions will end with this process")
@@ -75,8 +76,8 @@ def child_exit(server, worker):
 def on_exit(server):
     if METRICS_PORT:
         server.metrics.terminate()
-        if "metrics-" in os.environ["PROMETHEUS_MULTIPROC_DIR"]:
-            shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
+    if server.metrics_folder:
+        shutil.rmtree(server.metrics_folder, ignore_errors=True)
 
 
 def allow_many_files(wanted):

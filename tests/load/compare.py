@@ -32,7 +32,7 @@ COLUMNS = (
 
 
 @click.command()
-@click.option("--quick", is_flag=True, help="Three minutes: 10 and 50 people, once.")
+@click.option("--quick", is_flag=True, help="10 and 50 people, once.")
 @click.option("--steps", default=",".join(STEPS), show_default=True)
 @click.option("--people", default=",".join(map(str, PEOPLE)), show_default=True)
 @click.option("--repeats", default=2, show_default=True)

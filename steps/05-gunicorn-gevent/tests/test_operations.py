@@ -14,9 +14,9 @@ from workshop.testing import Person, eventually, log_with
 JOB_PACE = 0.2
 
 
-def test_the_numbers_of_all_workers_on_a_port_of_their_own(start_step):
+def test_the_numbers_of_all_workers_on_a_port_of_their_own(start_step, tmp_path):
     port = free_port()
-    step = start_step(METRICS_PORT=port)
+    step = start_step(METRICS_PORT=port, TMPDIR=tmp_path)
     with Person(step.url) as person:
         task_id = person.task_id("worksheets", sample="yes")
         events = person.listen(f"task_ids={task_id}")
@@ -31,6 +31,7 @@ def test_the_numbers_of_all_workers_on_a_port_of_their_own(start_step):
     step.processes["web"].stop()
     with pytest.raises(httpx.ConnectError):
         numbers(port)
+    assert not list(tmp_path.rglob("*.db"))  # their folder is gone
 
 
 def test_the_access_log_is_json_without_tokens(step):
