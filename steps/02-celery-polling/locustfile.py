@@ -9,7 +9,6 @@ from datetime import datetime
 
 import gevent
 from locust import FastHttpUser, constant, task
-from locust.exception import StopUser
 
 POLL_SECONDS = 2
 
@@ -72,7 +71,7 @@ class Person(FastHttpUser):
         Person.left += 1
         if Person.left == self.environment.parsed_options.num_users - Bystander.fixed_count:
             gevent.spawn(self.environment.runner.quit)  # not from here: quitting ends this person
-        raise StopUser
+        gevent.sleep(3600)  # who stops while others still come is replaced by locust
 
 
 class Bystander(FastHttpUser):
