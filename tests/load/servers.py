@@ -24,15 +24,17 @@ PEERS = {
     "sse-starlette": f"{UVICORN} with_starlette:app",
     "sse-starlette-hub": f"{UVICORN} with_starlette:hub_app",
 }
-SECONDS_BEFORE_03_SPEAKS = 30
 
 
 class Server:
     """A web server with streams at `paths`; `speaker` makes it tell each user something. One that
     is `silent` sends nothing, not even headers, before the first event."""
 
-    def __init__(self, web: Process, url: str, paths: list[str], speaker=None, silent=False):
+    def __init__(
+        self, web: Process, url: str, paths: list[str], speaker=None, silent=False, patience=20
+    ):
         self.web, self.paths, self.speaker, self.silent = web, paths, speaker, silent
+        self.patience = patience  # seconds without an event after which no more are expected
         self.address = (urlsplit(url).hostname, urlsplit(url).port)
 
     def processes(self) -> list[psutil.Process]:
@@ -89,14 +91,16 @@ def step_with_redis(name, processes, streams, users):
 
 @contextlib.contextmanager
 def step_03(users):
-    env = {"SECRET_KEY": KEY, "JOB_PACE": str(SECONDS_BEFORE_03_SPEAKS)}
+    """It cannot be told anything from outside: its jobs speak when all streams should be open."""
+    pace = 30 + users / 25
+    env = {"SECRET_KEY": KEY, "JOB_PACE": f"{pace:g}"}
     with running(find_step("3"), env=env) as step, httpx.Client(base_url=step.url) as client:
         paths = []
         for number in range(users):
             mine = {"token": token(f"user-{number}")}
             task = client.post("/tasks", data={"kind": "optimize"}, params=mine).json()
             paths.append(f"{task['stream_url']}&token={mine['token']}")
-        yield Server(step.processes["web"], step.url, paths)
+        yield Server(step.processes["web"], step.url, paths, patience=20 + pace)
 
 
 @contextlib.contextmanager

@@ -65,7 +65,7 @@ def measured(server, name, streams, processes, events, fanout, clients):
         idle = cpu_rate(server)
         began, spent = time.time(), cpu(server)
         server.publish(events, pause=0.1 if fanout else 0)
-        ages = arrived(held, expected=events * row["open"])
+        ages = arrived(held, events * row["open"], server.patience)
         spent = cpu(server) - spent - idle * (time.time() - began)
         row |= {"events": events, "delivered": len(ages)}
         row["after events"] = (memory(server) - before) // max(1, row["open"])
@@ -80,10 +80,10 @@ def measured(server, name, streams, processes, events, fanout, clients):
 def open_after_a_first_event(server, held, streams):
     time.sleep(streams / 200)  # to subscribe
     server.publish(1, pause=0)
-    return len(arrived(held, expected=streams))
+    return len(arrived(held, streams, server.patience))
 
 
-def arrived(held, expected, patience=20):
+def arrived(held, expected, patience):
     """The ages of the events, when all have come or no more come."""
     ages, last = [], time.time()
     while len(ages) < expected and time.time() - last < patience:
