@@ -1,7 +1,10 @@
 """The comparison computes what a calculation by hand gives, and shows what was measured."""
 
+import socket
 import sys
 
+import click
+import httpx
 import pytest
 
 from workshop.steps import ROOT
@@ -10,6 +13,8 @@ sys.path.insert(0, str(ROOT / "tests" / "load"))
 
 import charts
 import compare
+import sampling
+import story
 
 RESULTS = ROOT / "notes" / "results"
 
@@ -43,11 +48,50 @@ def test_what_people_felt_is_what_a_hand_calculation_gives():
         "update delay": entry({2: 50, 4: 40, 100: 10}),
         "bystander": entry({3: 19, 50: 1}),
     }
-    felt = compare.felt(stats, people=10)
+    felt = compare.felt(stats, people=10, longest=140)
     assert (felt["served"], felt["failed %"], felt["ended"]) == (10, 0, "")
     assert (felt["delay p50 s"], felt["delay p95 s"]) == (0.002, 0.1)
     assert (felt["bystander p95 s"], felt["finish max s"]) == (0.003, 6.5)
-    assert felt["requests per job"] == 3
+    assert (felt["submit p50 s"], felt["requests per job"]) == (0.02, 3)
+
+
+def test_what_it_cost_is_what_a_hand_calculation_gives():
+    def look(mb, cpu, threads):
+        had = {"web MB": mb, "web CPU s": cpu, "web threads": threads}
+        return had | {"web files": 20, "redis connections": 3}
+
+    sample = [look(50, 1.0, 2), look(62, 2.0, 12), look(61, 2.2, 7)]
+    cost = sampling.cost(sample, people=10, updates=60)
+    assert cost == {
+        "web MB": 62,
+        "KB per person": 1200,
+        "web threads": 12,
+        "web files": 20,
+        "redis connections": 3,
+        "CPU s per 1000 updates": 20,
+    }
+
+
+def test_rows_of_another_command_are_not_mixed_in(tmp_path):
+    file = tmp_path / "compare.csv"
+    compare.write(file, [row("01-sync", 10, command="workshop compare --pace 2")])
+    compare.check_that_it_can_go_on(file, "workshop compare --pace 2")
+    with pytest.raises(click.ClickException, match="--results"):
+        compare.check_that_it_can_go_on(file, "workshop compare --pace 1")
+
+
+def test_bytes_that_pass_the_relay_are_counted_in_both_directions():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with story.relay(f"http://127.0.0.1:{port}") as (url, wire):
+            with socket.create_connection(("127.0.0.1", httpx.URL(url).port)) as client:
+                client.sendall(b"12345")
+                there, _ = server.accept()
+                with there:
+                    there.sendall(b"123")
+                    assert client.recv(10) == b"123"
+                    assert there.recv(10) == b"12345"
+            assert wire.bytes == 8
 
 
 @pytest.mark.parametrize(
@@ -59,13 +103,14 @@ def test_what_people_felt_is_what_a_hand_calculation_gives():
     ],
 )
 def test_where_a_step_ends_is_said_with_the_cause(stats, reason):
-    assert compare.felt(stats, people=10)["ended"] == reason
+    assert compare.felt(stats, people=10, longest=140)["ended"] == reason
 
 
 def test_a_point_is_measured_once_and_not_beyond_the_end_of_a_step():
     rows = [row("01-sync", 10), row("01-sync", 50, ended="40 not served in 140 s")]
     assert compare.needless(rows, "1", 10, 1) == "measured already"
     assert compare.needless(rows, "1", 10, 2) == ""
+    assert compare.needless(rows, "1", 50, 2) == ""  # where it ends is measured twice, too
     assert compare.needless(rows, "1", 100, 1) == "ended at 50 people"
     assert compare.needless(rows, "2", 100, 1) == ""
 

@@ -1,9 +1,11 @@
 """Draws what `workshop compare` has measured: lines with names beside them, in light and dark."""
 
+import math
 from pathlib import Path
 
 COLOURS = ("#b3541e", "#8a6d00", "#2f7d4f", "#2a6fb0", "#8a4fa3")  # readable on white and on black
 GREY = "#808080"
+LINE = 12  # points
 BUSY = 0.9  # of a core: from there on, locust measures itself
 CHARTS = {
     "delay.svg": ("delay p95 s", "update delay, p95, seconds"),
@@ -28,30 +30,64 @@ def by_step(rows, column):
     return lines
 
 
+SHOWN = {
+    "served": "served",
+    "delay p95 s": "update delay p95, s",
+    "bystander p95 s": "bystander p95, s",
+    "requests per job": "requests per job",
+    "web MB": "web MB",
+    "KB per person": "KB per person",
+    "web threads": "threads",
+    "redis connections": "connections to Redis",
+    "CPU s per 1000 updates": "CPU s per 1,000 updates",
+}
+
+
 def table(rows: list[dict]) -> str:
     """A Markdown table: for each step and number of people, the mean of the repeats."""
-    columns = (
-        "served",
-        "delay p95 s",
-        "bystander p95 s",
-        "requests per job",
-        "web MB",
-        "web threads",
-    )
-    text = ["| step | people | " + " | ".join(columns) + " | ended |", "| --- " * 9 + "|"]
+    means = []
     for step, people in sorted({(row["step"], int(row["people"])) for row in rows}):
         mine = [row for row in rows if (row["step"], int(row["people"])) == (step, people)]
-        cells = [mean([row[column] for row in mine]) for column in columns]
-        ended = mine[0]["ended"]
+        ended = next((row["ended"] for row in mine if row["ended"]), "")
         if not usable(mine):
             ended += " (locust was saturated: not used)"
-        text.append(f"| {step} | {people} | " + " | ".join(cells) + f" | {ended.strip()} |")
-    return "\n".join(text) + "\n"
+        cells = {column: mean([row[column] for row in mine]) for column in SHOWN}
+        means.append({"step": step, "people": f"{people:,}", "ended": ended.strip(), **cells})
+    return markdown(means, {"people": "people", **SHOWN, "ended": "ended"})
+
+
+def markdown(rows: list[dict], columns: dict[str, str]) -> str:
+    """A table of these columns {name in the row: heading}, after the step."""
+    lines = ["| step | " + " | ".join(columns.values()) + " |"]
+    lines.append("| --- " + "| --- " * len(columns) + "|")
+    for row in rows:
+        cells = [row[name] for name in columns]
+        lines.append(" | ".join([f"| {row['step']}", *cells]) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def summary(rows: list[dict]) -> str:
+    """For each step, how it was for the most people whom it served, and what came then."""
+    lines = []
+    for step in sorted({row["step"] for row in rows}):
+        mine = [row for row in rows if row["step"] == step]
+        where, why = ends(mine).get(step, (math.inf, ""))
+        most = max((int(row["people"]) for row in mine if int(row["people"]) < where), default=0)
+        there = [row for row in mine if int(row["people"]) == most]
+        cells = {column: mean([row[column] for row in there]) for column in SHOWN}
+        then = f"{where:,} people: {why}" if why else ""
+        lines.append({"step": step, "most": f"{most:,}", "then": then, **cells})
+    columns = ("delay p95 s", "bystander p95 s", "requests per job", "KB per person")
+    headings = {column: SHOWN[column] for column in columns}
+    return markdown(lines, {"most": "people", **headings, "then": "where it ended"})
 
 
 def mean(values):
     numbers = [float(value) for value in values if value != ""]
-    return f"{sum(numbers) / len(numbers):.3g}" if numbers else ""
+    if not numbers:
+        return ""
+    average = sum(numbers) / len(numbers)
+    return f"{average:,.0f}" if average >= 100 else f"{average:.3g}"
 
 
 def draw_all(rows: list[dict], folder: Path):
@@ -65,27 +101,37 @@ def draw_all(rows: list[dict], folder: Path):
 
 
 def ends(rows):
-    return {row["step"]: (int(row["people"]), row["ended"]) for row in rows if row["ended"]}
+    """{step: (people, why)}, where it ended first."""
+    ended = sorted((row for row in rows if row["ended"]), key=lambda row: -int(row["people"]))
+    return {row["step"]: (int(row["people"]), row["ended"]) for row in ended}
 
 
 def draw(lines, ends, title, file):
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(figsize=(8, 4.5))
-    for (step, points), colour in zip(sorted(lines.items()), COLOURS, strict=False):
+    figure, axes = pyplot.subplots(figsize=(8, 5.5))
+    axes.set_xscale("log")
+    axes.set_yscale("symlog", linthresh=0.01 if "seconds" in title else 1)
+    names = []
+    for step, points in sorted(lines.items()):
         people = sorted(points)
         means = [sum(points[number]) / len(points[number]) for number in people]
+        colour = COLOURS[int(step[:2]) - 1]
         axes.plot(people, means, color=colour, marker="o", linewidth=2)
         low = [min(points[number]) for number in people]
         high = [max(points[number]) for number in people]
         axes.fill_between(people, low, high, color=colour, alpha=0.2, linewidth=0)
         where, why = ends.get(step, (0, ""))
-        label = f"{step}: {why}" if where == people[-1] else step
-        axes.annotate(
-            label, (people[-1], means[-1]), (6, 4), textcoords="offset points", color=colour
-        )
-    axes.set_xscale("log")
-    axes.set_yscale("symlog", linthresh=0.01 if "seconds" in title else 1)
+        if where in people:
+            axes.plot(where, means[people.index(where)], "X", color=colour, markersize=12)
+        names.append(((people[-1], means[-1]), f"{step}\nended: {why}" if why else step, colour))
+    plain(axes, title)
+    write_beside(axes, names)
+    figure.savefig(file, transparent=True, bbox_inches="tight", metadata={"Date": None})
+    pyplot.close(figure)
+
+
+def plain(axes, title):
     axes.set_title(title, color=GREY, loc="left")
     axes.set_xlabel("people at once", color=GREY)
     axes.margins(x=0.02)
@@ -94,5 +140,20 @@ def draw(lines, ends, title, file):
     for part in (axes.spines["left"], axes.spines["bottom"]):
         part.set_color(GREY)
     axes.tick_params(which="both", colors=GREY)
-    figure.savefig(file, transparent=True, bbox_inches="tight", metadata={"Date": None})
-    pyplot.close(figure)
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.yaxis.set_major_formatter("{x:g}")
+
+
+def write_beside(axes, names):
+    """Each name where its line ends. At the right edge, pushed up where it would cover another."""
+    right = max(point[0] for point, *_ in names)
+    lowest = -math.inf
+    for point, text, colour in sorted(names, key=lambda name: name[0][1]):
+        _, y = axes.transData.transform(point) * 72 / axes.figure.dpi  # points
+        height = LINE * len(text.splitlines())
+        low = max(y - height / 2, lowest) if point[0] == right else y + 5
+        if point[0] == right:
+            lowest = low + height
+        offset = (10, low + height / 2 - y)
+        style = {"textcoords": "offset points", "va": "center", "color": colour, "fontsize": 10}
+        axes.annotate(text, point, offset, **style)

@@ -1,62 +1,104 @@
-"""Every step under the same load, in one table and four charts.
+"""Every step under the same load, in two tables and four charts.
 
 workshop compare --quick      # the same as: python tests/load/compare.py --quick
 """
 
-import contextlib
 import csv
 import platform
 import resource
-import threading
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import click
 import psutil
-import redis
 from rich.console import Console
 
 import charts
+import story
+from sampling import cost, sampled
 from workshop.load import count, percentile, roomy_worker, run_locust
 from workshop.processes import running
 from workshop.steps import ROOT, find_step
 
-RESULTS = ROOT / "notes" / "results"
 STEPS, PEOPLE = ("1", "2", "3", "4", "5"), (10, 50, 100, 200, 1000)
-LONGEST = 140  # seconds for a point
+UPDATES = 6  # of a job
 COLUMNS = (
-    "date", "machine", "command", "step", "people", "repeat", "served", "failed %", "ended",
-    "finish max s", "bystander p95 s", "delay p50 s", "delay p95 s", "requests per job",
-    "web MB", "web threads", "web files", "web CPU s", "redis connections", "locust CPU share",
+    "date", "machine", "versions", "command", "step", "people", "repeat", "served", "failed %",
+    "ended", "submit p50 s", "finish max s", "bystander p95 s", "delay p50 s", "delay p95 s",
+    "requests per job", "web MB", "KB per person", "web threads", "web files",
+    "redis connections", "CPU s per 1000 updates", "locust CPU share",
 )  # fmt: skip
 
 
 @click.command()
-@click.option("--quick", is_flag=True, help="10 and 50 people, once.")
+@click.option("--quick", is_flag=True, help="10 and 50 people, once: about 3 minutes.")
 @click.option("--steps", default=",".join(STEPS), show_default=True)
 @click.option("--people", default=",".join(map(str, PEOPLE)), show_default=True)
 @click.option("--repeats", default=2, show_default=True)
 @click.option("--pace", default=2.0, show_default=True, help="JOB_PACE, in seconds.")
-@click.option("--results", default=RESULTS, type=click.Path(path_type=Path), show_default=True)
-def compare(quick, steps, people, repeats, pace, results):
+@click.option("--longest", default=140, show_default=True, help="Seconds for a point.")
+@click.option("--results", type=click.Path(path_type=Path), help="A folder; else in mine/.")
+def compare(quick, steps, people, repeats, pace, longest, results):
     """Measure the steps one after another, and draw what came of it. Interrupted, it goes on."""
     if quick:
-        people, repeats, pace = "10,50", 1, 0.5
+        people, repeats, pace, longest = "10,50", 1, 0.5, 40
+    results = results or ROOT / "mine" / ("quick" if quick else "compared")
+    command = f"workshop compare --pace {pace:g} --longest {longest}"
+    file, steps = results / "compare.csv", steps.split(",")
+    check_that_it_can_go_on(file, command)
     points = [
         (step, int(number), repeat)
-        for step in steps.split(",")
+        for step in steps
         for number in people.split(",")
         for repeat in range(1, repeats + 1)
     ]
-    file = results / "compare.csv"
-    for done, point in enumerate(points):
+    clock = Clock(len(points))
+    for point in points:
         rows = read(file)
         if reason := needless(rows, *point):
-            click.echo(f"{done}/{len(points)} {describe(*point)}: {reason}")
+            clock.skip(f"{describe(*point)}: {reason}")
             continue
-        click.echo(f"{done}/{len(points)} {describe(*point)}, at most {LONGEST} s")
-        write(file, [*rows, measured(*point, pace)])
+        clock.start(describe(*point))
+        write(file, [*rows, {"command": command, **measured(*point, pace, longest)}])
+    if not quick:
+        story.tell(steps, results)
     draw(results)
+    click.echo(f"Done. The tables and charts are in {results}; delete it to measure anew.")
+
+
+def check_that_it_can_go_on(file, command):
+    others = {row["command"] for row in read(file)} - {command}
+    if others:
+        raise click.ClickException(
+            f"{file} has rows of another command ({', '.join(others)}). Delete it, or choose "
+            "another folder with --results."
+        )
+
+
+class Clock:
+    """Says what is measured, how far it is, and about how long it will still take."""
+
+    def __init__(self, points: int):
+        self.left, self.points = points, points
+        self.began, self.measured = time.monotonic(), 0
+
+    def skip(self, what):
+        self.say(what)
+
+    def start(self, what):
+        self.say(f"{what}{self.still()}")
+        self.measured += 1
+
+    def say(self, what):
+        click.echo(f"{self.points - self.left + 1} of {self.points}: {what}")
+        self.left -= 1
+
+    def still(self):
+        if not self.measured:
+            return ""
+        each = (time.monotonic() - self.began) / self.measured
+        return f"; {each * self.left / 60:.0f} minutes left at most, if it goes on like this"
 
 
 def describe(step, people, repeat):
@@ -70,33 +112,40 @@ def needless(rows, step, people, repeat):
     if any((int(row["people"]), int(row["repeat"])) == (people, repeat) for row in mine):
         return "measured already"
     ends = [int(row["people"]) for row in mine if row["ended"]]
-    return f"ended at {min(ends)} people" if ends and min(ends) <= people else ""
+    return f"ended at {min(ends)} people" if ends and min(ends) < people else ""
 
 
-def measured(step, people, repeat, pace):
+def measured(step, people, repeat, pace, longest):
     folder = find_step(step)
     commands = {"worker": roomy_worker(folder, people)}
     env = {"JOB_PACE": f"{pace:g}"}
     with running(folder, env=env, commands=commands) as step_is_running:
         began, spent = time.monotonic(), children_cpu()
         with sampled(step_is_running) as sample:
-            stats = run_locust(folder, step_is_running.url, people, LONGEST)
+            stats = run_locust(folder, step_is_running.url, people, longest)
         share = (children_cpu() - spent) / (time.monotonic() - began)
     return {
-        "date": time.strftime("%Y-%m-%d"),
-        "machine": f"{psutil.cpu_count()} cores, {platform.system()}, Python "
-        f"{platform.python_version()}",
-        "command": f"workshop compare --pace {pace:g}",
+        **where(),
         "step": folder.name,
         "people": people,
         "repeat": repeat,
-        **felt(stats, people),
-        **sample,
+        **felt(stats, people, longest),
+        **cost(sample, people, count(stats, "finish") * UPDATES),
         "locust CPU share": round(share, 2),
     }
 
 
-def felt(stats: dict, people: int) -> dict:
+def where():
+    packages = ("flask", "celery", "redis", "gunicorn", "gevent", "locust")
+    return {
+        "date": time.strftime("%Y-%m-%d"),
+        "machine": f"{psutil.cpu_count()} cores, {platform.system()}",
+        "versions": f"python {platform.python_version()} "
+        + " ".join(f"{name} {version(name)}" for name in packages),
+    }
+
+
+def felt(stats: dict, people: int, longest: int) -> dict:
     """What people felt, of locust's statistics."""
     served = count(stats, "finish")
     asked = ("open page", "submit", "poll", "stream", "finish")
@@ -109,13 +158,14 @@ def felt(stats: dict, people: int) -> dict:
     if refused:
         ended = f"{refused} streams refused"
     elif served < 0.95 * people:
-        ended = f"{people - served} not served in {LONGEST} s"
+        ended = f"{people - served} not served in {longest} s"
     elif failed > 5:
         ended = f"{failed:.0f} % of requests failed"
     return {
         "served": served,
         "failed %": round(failed, 1),
         "ended": ended,
+        "submit p50 s": seconds(stats, "submit", 0.5),
         "finish max s": seconds(stats, "finish", 1),
         "bystander p95 s": seconds(stats, "bystander", 0.95),
         "delay p50 s": seconds(stats, "update delay", 0.5),
@@ -126,45 +176,6 @@ def felt(stats: dict, people: int) -> dict:
 
 def seconds(stats, name, share):
     return round(percentile(stats[name], share) / 1000, 3) if name in stats else ""
-
-
-@contextlib.contextmanager
-def sampled(step):
-    """Fills a dict with the most that the web processes had of each, while the block runs."""
-    most, over = {}, threading.Event()
-    web = psutil.Process(step.processes["web"].popen.pid)
-
-    def look():
-        processes = [web, *web.children(recursive=True)]
-        cpu = sum(sum(process.cpu_times()[:2]) for process in processes)
-        now = {
-            "web MB": round(sum(p.memory_full_info().pss for p in processes) / 1e6, 1),
-            "web threads": sum(process.num_threads() for process in processes),
-            "web files": sum(process.num_fds() for process in processes),
-            "web CPU s": round(cpu, 1),
-            "redis connections": connections(step),
-        }
-        most.update({name: max(most.get(name, 0), value) for name, value in now.items()})
-
-    def watch():
-        while not over.wait(0.5):
-            with contextlib.suppress(psutil.Error, redis.RedisError):
-                look()
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    try:
-        yield most
-    finally:
-        over.set()
-        watcher.join()
-
-
-def connections(step):
-    if not step.redis_url:
-        return 0
-    with redis.Redis.from_url(step.redis_url) as client:
-        return client.info("clients")["connected_clients"] - 1
 
 
 def children_cpu():
@@ -191,7 +202,10 @@ def write(file: Path, rows: list[dict]):
 def draw(results: Path):
     """The table and the charts, of nothing but the CSV: the same data give the same bytes."""
     rows = read(results / "compare.csv")
+    if told := read(results / "story.csv"):
+        (results / "story.md").write_text(charts.markdown(told, story.SHOWN))
     (results / "compare.md").write_text(charts.table(rows))
+    (results / "summary.md").write_text(charts.summary(rows))
     try:
         charts.draw_all(rows, results)
     except ImportError:
