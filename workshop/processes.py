@@ -135,7 +135,7 @@ def undisturbed():
 
 @contextlib.contextmanager
 def embedded_valkey(port: int, say=lambda name, line: None):
-    must_be_free(port, "Valkey", "another with --redis-port")
+    must_be_free(port, "Valkey", "another port for it (see --help)")
     say("$", f"workshop redis serve --port {port}")
     server = ValkeyServer(port=port)
     # A blocked signal stays blocked in a child: Ctrl-C, which a terminal sends to everybody, must
