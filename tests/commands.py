@@ -1,0 +1,266 @@
+"""How each command that the pages tell people to type is known to work.
+
+Lines with `curl` are typed into a shell, with a step started for them. Of the rest, its own parser
+judges what a parser can judge. What is left is in REASONS, or is a mistake.
+"""
+
+import ast
+import importlib.util
+import re
+import runpy
+import shlex
+import subprocess
+import sys
+import tomllib
+from functools import cache
+from pathlib import Path
+
+import click
+
+from pages import listings_of
+from workshop.cli import main
+from workshop.steps import ROOT, all_steps, find_step, procfile
+
+SHELLS = ("sh", "bash", "shell", "console")
+FILTERS = re.compile("awk|cut|grep|head|jq|less|od|sed|sort|tail|tr|uniq|wc")  # after a |
+# What neither a shell nor a parser is given, and why.
+REASONS = {
+    r"source \.venv/bin/activate": "the tests are run by that environment already",
+    r"python3 -m venv \.uv": "test_readme.py types it",
+    r"\.uv/bin/pip install uv": "test_readme.py types it",
+    r"\.uv/bin/uv run (workshop start 5|pytest)": "test_readme.py types it, or is run by it",
+    r"celery --workdir steps/02\S+ -A tasks flower .*": "test_readme.py types it",
+    r"curl -s http://127\.0\.0\.1:9105/metrics": "test_operations.py of step 05 asks it",
+    r"(lsof|ss|ps|pgrep|nproc|ulimit|sysctl)\b.*": "a look at the machine, with its own tools",
+}
+COMMAND = re.compile(r"^.*<<'(\w+)'$[\s\S]*?^\1$|^.+$", re.MULTILINE)
+# The status must be 200 to 299, or what a remark at the end of the line says. Code 22 is that of
+# --fail; to be cut off by a pipe (23) or by a time that the page names (28) is no failure.
+CURL = r"""
+set -o pipefail
+curl() {
+  command curl --max-time 60 --dump-header "$HEADERS" "$@"
+  local code=$? status=$(sed -n 's/^HTTP[^ ]* \([0-9]*\).*/\1/p' "$HEADERS" | tail -n 1)
+  case $code in 0|22|23|28) ;; *) return $code ;; esac
+  case $status in $EXPECTED) ;; *) echo "status $status" >&2; return 1 ;; esac
+}
+"""
+
+
+class NotKnown(Exception):
+    """No rule says how this command is known to work, or the one that should says that it is
+    not."""
+
+
+def commands(listing: str) -> list[str]:
+    """The lines of a listing of shell commands, without those that are remarks. A line to which
+    more belongs, up to a mark (<<'END'), has that with it."""
+    text = re.sub(r"\\\n\s*", "", listing)
+    lines = [found[0] for found in re.finditer(COMMAND, text)]
+    return [line.strip() for line in lines if line.strip() and not line.strip().startswith("#")]
+
+
+def with_curl(page: Path) -> list[str]:
+    shells = [listing for listing in listings_of(page) if listing.language in SHELLS]
+    lines = [command for listing in shells for command in commands(listing.text)]
+    return [command for command in lines if is_typed(command)]
+
+
+def is_typed(command):
+    return re.search(r"\bcurl\b.*:8000", command)
+
+
+def script(page: Path) -> str:
+    """Types what is on the page, and ends with the first line that is not answered as it should
+    be."""
+    lines = [CURL]
+    for command in with_curl(page):
+        remark = re.search(r"#[^'\"]*\b([2-5]\d\d)\b[^'\"]*$", command)
+        lines += [f"EXPECTED='{remark[1] if remark else '2??'}'", command]
+        lines += [f"[ $? = 0 ] || {{ echo {shlex.quote(f'failed: {command}')} >&2; exit 1; }}"]
+    return "\n".join(lines)
+
+
+def check(command: str, folder: Path = ROOT):
+    """Raises NotKnown, unless each part of the line is known to work."""
+    if is_typed(command):
+        return
+    command, _, fed = command.partition("\n")
+    if fed and not command.startswith("python - <<"):
+        raise NotKnown(
+            f"no rule in tests/commands.py knows what to do with lines fed to: {command}"
+        )
+    ast.parse(fed.rpartition("\n")[0])
+    command = command.partition(" <<")[0]
+    for number, words in enumerate(parts(command)):
+        if words[0] == "cd":
+            folder = existing(folder / words[1])
+        elif number == 0 or not FILTERS.fullmatch(words[0]):
+            check_part(words, folder)
+
+
+def parts(command):
+    """The words of each simple command between |, &&, || and ;."""
+    told = re.sub(r" \d?>+ ?(?:&\d|[\w./-]+)", "", command)  # where output goes
+    lexer = shlex.shlex(told, posix=True, punctuation_chars=";&|")
+    lexer.whitespace_split = True
+    found = [[]]
+    for word in lexer:
+        if set(word) <= set(";&|"):
+            found.append([])
+        else:
+            found[-1].append(word)
+    return [words for words in found if words]
+
+
+def check_part(words, folder):
+    said = " ".join(words)
+    if variable := re.match(r"(\w+)=", words[0]):
+        check_variable(variable[1])
+        if words[1:]:
+            check_part(words[1:], folder)
+    elif words[0] in RULES:
+        RULES[words[0]](words[1:], folder)
+    elif said not in by_hand() and not any(re.fullmatch(known, said) for known in REASONS):
+        raise NotKnown(f"no rule in tests/commands.py knows it: {said}")
+
+
+@cache
+def by_hand():
+    """What the Procfiles start, as one types it."""
+    lines = [line for step in all_steps() for line in procfile(step).values()]
+    return {line.replace("${PORT:-8000}", port) for line in lines for port in ("8000", "8010")}
+
+
+def workshop(words, folder):
+    """click parses it, the steps exist, and what goes to another program is good for that."""
+    command, values = parsed(main, ["workshop", *words])
+    for step in (values[name] for name in ("step", "before", "after") if values.get(name)):
+        check_step(step)
+    if command.name == "check" and values.get("number"):
+        existing(ROOT / "tests" / "exercises" / f"check_{values['number'].replace('.', '_')}.py")
+    if command.name == "test" and values:
+        pytest(values["arguments"], find_step(values["step"]))
+    if command.name == "compare":
+        python(["tests/load/compare.py", *values["arguments"]], ROOT)
+
+
+def parsed(command, words):
+    """The innermost command, and the values of all parameters; none where --help is asked for."""
+    context, values = None, {}
+    try:
+        while True:
+            context = command.make_context(words[0], words[1:], parent=context)
+            values |= context.params
+            if not isinstance(command, click.Group):
+                return command, values
+            rest = [*context._protected_args, *context.args]
+            name, command, rest = command.resolve_command(context, rest)
+            words = [name, *rest]
+    except click.exceptions.Exit:
+        return command, {}
+    except click.UsageError as error:
+        raise NotKnown(error.format_message()) from error
+
+
+def check_step(step):
+    """A step, a copy of one that the learner made, or all of these."""
+    try:
+        if step != "mine":
+            find_step(step.removeprefix("mine/"))
+    except click.UsageError as error:
+        raise NotKnown(error.format_message()) from error
+
+
+def python(words, folder):
+    if words[0] == "-":
+        return
+    if words[0] == "-c":
+        ast.parse(words[1])
+    elif words[:2] == ["-m", "pytest"]:
+        pytest(words[2:], folder)
+    elif words[0] == "-m":
+        if not importlib.util.find_spec(words[1]):
+            raise NotKnown(f"no module {words[1]}")
+    else:
+        parsed(main_of(existing(folder / words[0])), words)
+
+
+@cache
+def main_of(script):
+    sys.path.insert(0, str(script.parent))
+    try:
+        found = runpy.run_path(str(script)).values()
+        return next(value for value in found if isinstance(value, click.Command))
+    finally:
+        sys.path.remove(str(script.parent))
+
+
+def pytest(words, folder):
+    """It finds tests there; it runs none."""
+    collected = collect(tuple(words), folder)
+    if collected.returncode:
+        raise NotKnown(collected.stdout + collected.stderr)
+
+
+@cache
+def collect(words, folder):
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", *words]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+
+
+def uv(words, folder):
+    """`uv run` anything that is known, or `uv sync` with groups that there are."""
+    if words[0] == "run":
+        return check_part(words[1:], folder)
+    known = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
+    if not re.fullmatch(rf"sync( --group ({'|'.join(known)}))*", " ".join(words)):
+        raise NotKnown(f"uv {' '.join(words)}")
+    return None
+
+
+def git(words, folder):
+    """`git apply` and `git diff --no-index`, of files that are there."""
+    if words[0] != "apply" and words[:2] != ["diff", "--no-index"]:
+        raise NotKnown(f"git {' '.join(words)}")
+    for word in words[1:]:
+        if not word.startswith("-"):
+            existing(folder / word)
+
+
+def export(words, folder):
+    for word in words:
+        check_variable(word.partition("=")[0])
+
+
+def existing(path):
+    """The path, if it is there; a learner's copy is where its step is."""
+    there = Path(str(path).replace(f"{ROOT}/mine/", f"{ROOT}/steps/"))
+    if not there.exists():
+        raise NotKnown(f"{path.relative_to(ROOT)} is not there")
+    return there
+
+
+def check_variable(name):
+    if name not in variables():
+        raise NotKnown(f"no code of ours reads the variable {name}")
+
+
+@cache
+def variables():
+    places = ("steps/*/*.py", "steps/*/Procfile", "workshop/*.py", "tests/**/*.py")
+    code = [file.read_text() for place in places for file in ROOT.glob(place)]
+    return set(re.findall(r"(?:environ\S*[\[(]\"|envvar=\"|\$\{)([A-Z_]+)", " ".join(code)))
+
+
+RULES = {
+    "workshop": workshop,
+    "python": python,
+    "python3": python,
+    "pytest": pytest,
+    "uv": uv,
+    "git": git,
+    "export": export,
+    "time": lambda words, folder: check_part(words, folder),
+    "timeout": lambda words, folder: check_part(words[1:], folder),
+}

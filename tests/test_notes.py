@@ -1,0 +1,225 @@
+"""What the pages say is so: listings, links, commands, diagrams and tables."""
+
+import ast
+import csv
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+import commands
+import mermaid
+import pages
+from pages import PAGES, listings, name
+from workshop.cli import main
+from workshop.processes import running
+from workshop.steps import ROOT, find_step
+
+NOTES = ROOT / "notes"
+RESULTS = NOTES / "results"
+LONGEST_LINE = 99
+
+every_page = pytest.mark.parametrize("page", PAGES, ids=name)
+
+
+@pytest.mark.parametrize("listing", [known for known in listings() if known.file], ids=str)
+def test_a_listing_is_in_the_file_that_it_names_word_for_word(listing):
+    file = (ROOT / listing.file).read_text().splitlines()
+    wanted = same_form(listing.text.splitlines())
+    starts = range(len(file) - len(wanted) + 1)
+    assert any(same_form(file[start : start + len(wanted)]) == wanted for start in starts)
+
+
+def same_form(lines):
+    return dedent("\n".join(lines)).rstrip().splitlines()
+
+
+@pytest.mark.parametrize("listing", listings("python", "py"), ids=str)
+def test_a_listing_in_python_can_be_parsed(listing):
+    ast.parse(dedent(listing.text))
+
+
+@every_page
+def test_every_link_leads_to_a_file_and_to_a_heading_in_it(page):
+    for link in pages.links(page):
+        path, _, anchor = link.partition("#")
+        if re.match(r"[a-z]+:", link):
+            continue
+        target = page.parent / path if path else page
+        assert target.exists(), link
+        if anchor and target.suffix == ".md":
+            assert anchor in pages.anchors(target), link
+        elif anchor:
+            last = int(anchor.rpartition("L")[2])  # of #L3 or #L3-L5
+            assert last <= len(target.read_text().splitlines()), link
+
+
+@every_page
+def test_html_holds_no_marks_that_only_markdown_knows(page):
+    """GitHub shows them as they are; after an empty line it reads Markdown again."""
+    for line, text in pages.html_blocks(page):
+        shown = re.sub(r"<!--.*?-->|<[^>]*>", "", text, flags=re.DOTALL)
+        assert not re.search(r"`|\*\*|\]\(|^- ", shown, re.MULTILINE), f"line {line}: {shown}"
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if NOTES in page.parents], ids=name)
+def test_lines_can_be_read_in_an_editor(page):
+    lines = page.read_text().splitlines()
+    listed = {n for known in pages.listings_of(page) for n in known.lines}
+    for number, line in enumerate(lines, 1):
+        free = line.startswith("|") or "](" in line or "://" in line or number in listed
+        assert free or len(line) <= LONGEST_LINE, f"line {number}: {len(line)} characters"
+
+
+@pytest.mark.parametrize("diagram", listings("mermaid"), ids=str)
+def test_a_diagram_is_drawn(diagram):
+    if error := mermaid.first_error(diagram.text):
+        line, reason = error
+        pytest.fail(f"{name(diagram.page)}:{diagram.line + line - 1}: {reason}")
+
+
+@pytest.mark.parametrize("listing", listings(*commands.SHELLS), ids=str)
+def test_a_command_is_known_to_work(listing):
+    for command in commands.commands(listing.text):
+        commands.check(command)
+
+
+@every_page
+def test_a_command_in_a_line_is_known_to_work(page):
+    for code in pages.code_in_lines(page):
+        words = code.split()
+        if words[:1] == ["workshop"] and "…" not in code and words[1:]:
+            assert words[1] in main.commands, code
+            if words[2:]:
+                commands.check(code)
+
+
+@pytest.mark.parametrize(
+    ("command", "reason"),
+    [
+        ("rm -rf steps", "no rule"),
+        ("workshop start 6", "no step 6"),
+        ("workshop begin 1", "No such command"),
+        ("workshop start 1 && workshop load 1 --people 3", "No such option"),
+        ("workshop redis --step 9 monitor | grep XADD", "no step 9"),
+        ("workshop test 3 tests/test_no_such.py", "not found"),
+        ("cd steps/03-threaded-sse && pytest -k no_such_test", "no tests"),
+        ("python tests/load/streams.py --stream 05", "No such option"),
+        ("python tests/load/no_such.py", "not there"),
+        ("uv sync --group test", "uv sync"),
+        ("JOB_SPEED=1 workshop start 1", "JOB_SPEED"),
+        ("git apply notes/solutions/0.0.patch", "not there"),
+    ],
+)
+def test_a_command_that_would_not_work_is_found(command, reason):
+    with pytest.raises(commands.NotKnown, match=reason):
+        commands.check(command)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", [page for page in PAGES if commands.with_curl(page)], ids=name)
+def test_what_curl_asks_is_answered(page, tmp_path):
+    """All lines with curl of a page, one after another in one shell, as they are typed."""
+    with running(step_for(page, tmp_path), env={"JOB_PACE": "0.5"}) as step:
+        script = commands.script(page).replace("127.0.0.1:8000", step.url.removeprefix("http://"))
+        shell = subprocess.run(
+            ["bash", "-c", script.replace("localhost:8000", step.url.removeprefix("http://"))],
+            cwd=room(tmp_path),
+            env=os.environ | {"HEADERS": str(tmp_path / "headers")},
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+    assert shell.returncode == 0, shell.stdout + shell.stderr
+
+
+def step_for(page, tmp_path):
+    """The step that the page is about; for an exercise, with its solution."""
+    number = re.search(r"/0?([1-5])[-.]", f"/{name(page)}".replace("/steps", ""))
+    said = re.findall(r"workshop start (\d)", page.read_text())
+    step = find_step(number[1] if number else (said or ["5"])[-1])
+    patch = ROOT / "notes" / "solutions" / f"{page.name.partition('-')[0]}.patch"
+    if not patch.exists():
+        return step
+    copy = Path(shutil.copytree(step, tmp_path / step.name))
+    subprocess.run(["git", "apply", str(patch)], cwd=copy, check=True)
+    return copy
+
+
+def room(tmp_path):
+    """A folder where all is as at the top, and what a command leaves there is in nobody's way."""
+    folder = tmp_path / "top"
+    folder.mkdir()
+    for entry in ROOT.iterdir():
+        (folder / entry.name).symlink_to(entry)
+    return folder
+
+
+@every_page
+def test_a_table_of_results_is_that_of_the_results(page):
+    """Between <!-- results/compare.md --> and <!-- end --> stands that file, and nothing else."""
+    marked = r"<!-- (\S*results/\S+) -->\n(.*?)<!-- end -->"
+    text = page.read_text()
+    found = re.findall(marked, text, re.DOTALL)
+    assert len(found) == len(re.findall(r"<!-- \S*results/", text)), "a mark without its end"
+    for path, table in found:
+        file = RESULTS / path.rpartition("results/")[2]
+        assert table.strip() == file.read_text().strip(), path
+
+
+COSTS = r"^\| server \|.*bytes a stream.*\n\| [-| ]+\n((?:\|.*\n)+)"
+FIGURES = ("streams", "bytes each", "after events", "us each", "p50 ms", "p95 ms", "p99 ms")
+
+
+@every_page
+def test_what_a_stream_costs_is_what_was_measured(page):
+    """All figures in a row of such a table are from one row of streams.csv, of that server."""
+    for table in re.findall(COSTS, page.read_text(), re.MULTILINE):
+        for title, *cells in (line.strip("| ").split(" | ") for line in table.splitlines()):
+            told = {number for cell in cells for number in numbers(cell)}
+            assert any(told <= shown(row) for row in measured(server(title))), (title, told)
+
+
+def server(title):
+    """As streams.csv calls it."""
+    known = ("sse-starlette-hub", "flask-sse", "nchan", "03", "04", "05")
+    return next(name for name in known if title.removeprefix("step ").startswith(name[:13]))
+
+
+def shown(row):
+    """The numbers of a run, as a page may show them."""
+    values = [float(row[name]) for name in FIGURES]
+    return {round(value) for value in values} | {round(value / 10) * 10 for value in values}
+
+
+def test_the_other_figures_of_step_05_are_those_that_were_measured():
+    assert re.search(COSTS, step_05(), re.MULTILINE)
+    (row,) = (row for row in measured("05") if row["streams"] == "100000")
+    (memory,) = re.findall(r"arrived\*\*, at ([\d,]+) bytes", step_05())
+    (opened,) = re.findall(r"took (\d+) s\s+to\s+open", step_05())
+    (p99,) = re.findall(r"99 of 100 events came within ([\d.]+) s", step_05())
+    assert numbers(memory) == [int(row["bytes each"])]
+    assert int(opened) == round(float(row["opened in s"]))
+    assert float(p99) == round(float(row["p99 ms"]) / 1000, 1)
+    assert row["open"] == row["delivered"] == "100000"
+    (aside,) = re.findall(r"\(5,000; step 05 then took (\d+) us\)", step_05())
+    assert any(int(aside) in shown(row) for row in measured("05") if row["streams"] == "5000")
+
+
+def step_05():
+    return (find_step("5") / "README.md").read_text()
+
+
+def measured(server):
+    with open(RESULTS / "streams.csv", newline="") as file:
+        return [row for row in csv.DictReader(file) if row["server"] == server]
+
+
+def numbers(text):
+    """12,005 and 61.7 as whole numbers."""
+    found = re.findall(r"\d[\d,]*(?:\.\d+)?", text)
+    return [round(float(number.replace(",", ""))) for number in found]
