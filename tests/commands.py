@@ -33,16 +33,21 @@ REASONS = {
     r"curl -s http://127\.0\.0\.1:9105/metrics": "test_operations.py of step 05 asks it",
     r"(lsof|ss|ps|pgrep|nproc|ulimit|sysctl)\b.*": "a look at the machine, with its own tools",
 }
-COMMAND = re.compile(r"^.*<<'(\w+)'$[\s\S]*?^\1$|^.+$", re.MULTILINE)
-# The status must be 200 to 299, or what a remark at the end of the line says. Code 22 is that of
-# --fail; to be cut off by a pipe (23) or by a time that the page names (28) is no failure.
+# A line, or several: what is fed to a program up to a mark (<<'END'), or a loop.
+COMMAND = re.compile(r"^.*<<'(\w+)'$[\s\S]*?^\1$|^for .*$[\s\S]*?^done\b.*$|^.+$", re.MULTILINE)
+# The status must be 200 to 299 or 304, or what a remark at the end of the line says; where the
+# page itself takes the headers, curl's own code has to do. To be cut off by a pipe (23), or by a
+# time that the page names (28), is no failure.
 CURL = r"""
 set -o pipefail
 curl() {
+  rm -f "$HEADERS"
   command curl --max-time 60 --dump-header "$HEADERS" "$@"
-  local code=$? status=$(sed -n 's/^HTTP[^ ]* \([0-9]*\).*/\1/p' "$HEADERS" | tail -n 1)
+  local code=$? status
   case $code in 0|22|23|28) ;; *) return $code ;; esac
-  case $status in $EXPECTED) ;; *) echo "status $status" >&2; return 1 ;; esac
+  [ -e "$HEADERS" ] || return 0
+  status=$(sed -n 's/^HTTP[^ ]* \([0-9]*\).*/\1/p' "$HEADERS" | tail -n 1)
+  case $status in $EXPECTED|304) ;; *) echo "status $status" >&2; return 1 ;; esac
 }
 """
 
@@ -53,8 +58,7 @@ class NotKnown(Exception):
 
 
 def commands(listing: str) -> list[str]:
-    """The lines of a listing of shell commands, without those that are remarks. A line to which
-    more belongs, up to a mark (<<'END'), has that with it."""
+    """What a listing of shell commands has one type, without lines that are remarks."""
     text = re.sub(r"\\\n\s*", "", listing)
     lines = [found[0] for found in re.finditer(COMMAND, text)]
     return [line.strip() for line in lines if line.strip() and not line.strip().startswith("#")]
@@ -67,7 +71,7 @@ def with_curl(page: Path) -> list[str]:
 
 
 def is_typed(command):
-    return re.search(r"\bcurl\b.*:8000", command)
+    return re.search(r"\bcurl\b[\s\S]*:8000", command)
 
 
 def script(page: Path) -> str:
@@ -101,6 +105,7 @@ def check(command: str, folder: Path = ROOT):
 
 def parts(command):
     """The words of each simple command between |, &&, || and ;."""
+    command = re.sub(r"^\((.*)\)$", r"\1", command)  # in a shell of its own
     told = re.sub(r" \d?>+ ?(?:&\d|[\w./-]+)", "", command)  # where output goes
     lexer = shlex.shlex(told, posix=True, punctuation_chars=";&|")
     lexer.whitespace_split = True
@@ -183,15 +188,17 @@ def python(words, folder):
         if not importlib.util.find_spec(words[1]):
             raise NotKnown(f"no module {words[1]}")
     else:
-        parsed(main_of(existing(folder / words[0])), words)
+        if command := command_in(existing(folder / words[0])):
+            parsed(command, words)
 
 
 @cache
-def main_of(script):
+def command_in(script):
+    """The click command of a script; None if it has none."""
     sys.path.insert(0, str(script.parent))
     try:
         found = runpy.run_path(str(script)).values()
-        return next(value for value in found if isinstance(value, click.Command))
+        return next((value for value in found if isinstance(value, click.Command)), None)
     finally:
         sys.path.remove(str(script.parent))
 
@@ -261,6 +268,7 @@ RULES = {
     "uv": uv,
     "git": git,
     "export": export,
+    "sleep": lambda words, folder: None,
     "time": lambda words, folder: check_part(words, folder),
     "timeout": lambda words, folder: check_part(words[1:], folder),
 }
