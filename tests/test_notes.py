@@ -6,8 +6,11 @@ import os
 import re
 import shutil
 import subprocess
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from textwrap import dedent
+from threading import Thread
 
 import pytest
 
@@ -84,7 +87,7 @@ def test_lines_can_be_read_in_an_editor(page):
     lines = page.read_text().splitlines()
     listed = {n for known in pages.listings_of(page) for n in known.lines}
     for number, line in enumerate(lines, 1):
-        free = line.startswith("|") or "](" in line or "://" in line or number in listed
+        free = line.startswith(("|", "<")) or "](" in line or "://" in line or number in listed
         assert free or len(line) <= LONGEST_LINE, f"line {number}: {len(line)} characters"
 
 
@@ -138,16 +141,43 @@ def test_a_command_that_would_not_work_is_found(command, reason):
 def test_what_curl_asks_is_answered(page, tmp_path):
     """All lines with curl of a page, one after another in one shell, as they are typed."""
     with running(step_for(page, tmp_path), env={"JOB_PACE": "0.5"}) as step:
-        script = commands.script(page).replace("127.0.0.1:8000", step.url.removeprefix("http://"))
-        shell = subprocess.run(
-            ["bash", "-c", script.replace("localhost:8000", step.url.removeprefix("http://"))],
-            cwd=room(tmp_path),
-            env=os.environ | {"HEADERS": str(tmp_path / "headers")},
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
+        shell = typed(page, step.url, tmp_path)
     assert shell.returncode == 0, shell.stdout + shell.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "good"),
+    [
+        ("curl -s http://127.0.0.1:8000/page.md", True),
+        ("curl -s http://127.0.0.1:8000/none", False),
+        ("curl -s http://127.0.0.1:8000/none  # 404", True),
+        ("curl -s http://127.0.0.1:8000/page.md  # 404", False),
+        ("curl -sN http://localhost:8000/page.md | head -n 1", True),
+        ("TEXT=$(curl -s http://127.0.0.1:8000/none | cat)", False),
+        ("curl -s http://127.0.0.1:1/http://127.0.0.1:8000", False),
+    ],
+)
+def test_an_answer_that_a_page_does_not_expect_is_found(line, good, tmp_path):
+    (tmp_path / "page.md").write_text(f"```sh\n{line}\n```\n")
+    handler = partial(SimpleHTTPRequestHandler, directory=tmp_path)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        shell = typed(tmp_path / "page.md", f"http://127.0.0.1:{server.server_port}", tmp_path)
+        server.shutdown()
+    assert (shell.returncode == 0) == good, shell.stderr
+
+
+def typed(page, url, tmp_path):
+    here = url.removeprefix("http://")
+    script = re.sub(r"(127\.0\.0\.1|localhost):8000", here, commands.script(page))
+    return subprocess.run(
+        ["bash", "-c", script],
+        cwd=room(tmp_path),
+        env=os.environ | {"HEADERS": str(tmp_path / "headers")},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
 
 
 def step_for(page, tmp_path):
