@@ -1,7 +1,7 @@
 """How each command that the pages tell people to type is known to work.
 
-Lines with `curl` are typed into a shell, with a step started for them. Of the rest, its own parser
-judges what a parser can judge. What is left is in REASONS, or is a mistake.
+A listing with `curl` is typed into a shell, with a step started for it. Of other lines, its own
+parser judges what a parser can judge. What is left is in REASONS, or is a mistake.
 """
 
 import ast
@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 
 import click
+from gunicorn import config as gunicorn_config
 
 from pages import listings_of
 from workshop.cli import main
@@ -64,21 +65,21 @@ def commands(listing: str) -> list[str]:
     return [line.strip() for line in lines if line.strip() and not line.strip().startswith("#")]
 
 
-def with_curl(page: Path) -> list[str]:
+def is_typed(listing: str) -> bool:
+    """Whether it asks a step, and is typed as a whole, line after line."""
+    return "curl" in listing and ":8000" in listing
+
+
+def typed_lines(page: Path) -> list[str]:
     shells = [listing for listing in listings_of(page) if listing.language in SHELLS]
-    lines = [command for listing in shells for command in commands(listing.text)]
-    return [command for command in lines if is_typed(command)]
-
-
-def is_typed(command):
-    return re.search(r"\bcurl\b[\s\S]*:8000", command)
+    return [line for known in shells if is_typed(known.text) for line in commands(known.text)]
 
 
 def script(page: Path) -> str:
     """Types what is on the page, and ends with the first line that is not answered as it should
     be."""
     lines = [CURL]
-    for command in with_curl(page):
+    for command in typed_lines(page):
         remark = re.search(r"#[^'\"]*\b([2-5]\d\d)\b[^'\"]*$", command)
         lines += [f"EXPECTED='{remark[1] if remark else '2??'}'", command]
         lines += [f"[ $? = 0 ] || {{ echo {shlex.quote(f'failed: {command}')} >&2; exit 1; }}"]
@@ -87,8 +88,6 @@ def script(page: Path) -> str:
 
 def check(command: str, folder: Path = ROOT):
     """Raises NotKnown, unless each part of the line is known to work."""
-    if is_typed(command):
-        return None
     line, _, fed = command.partition("\n")
     if fed:
         return check_fed(line, fed)
@@ -237,6 +236,14 @@ def git(words, folder):
             existing(folder / word)
 
 
+def gunicorn(words, folder):
+    try:
+        options = gunicorn_config.Config().parser().parse_args(words)
+    except SystemExit as error:
+        raise NotKnown(f"gunicorn {' '.join(words)}") from error
+    existing(folder / (options.chdir or "."))
+
+
 def export(words, folder):
     for word in words:
         check_variable(word.partition("=")[0])
@@ -269,6 +276,7 @@ RULES = {
     "pytest": pytest,
     "uv": uv,
     "git": git,
+    "gunicorn": gunicorn,
     "export": export,
     "sleep": lambda words, folder: None,
     "time": lambda words, folder: check_part(words, folder),
