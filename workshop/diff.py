@@ -1,11 +1,12 @@
 """`workshop diff`: what changed between two steps, in the order in which one should read it."""
 
+import os
 import subprocess
 from pathlib import Path
 
 import click
 
-from workshop.steps import STEPS, find_step
+from workshop.steps import STEPS, copy_of, find_step
 
 READING_ORDER = (
     "Procfile",
@@ -37,11 +38,13 @@ FOR_LATER = ("tests/", "conftest.py", "README.md", "deploy/")
 @click.option("--all", "everything", is_flag=True, help="Tests and READMEs as well.")
 @click.option("--stat", is_flag=True, help="Only how many lines of which file.")
 def diff(before, after, everything, stat):
-    """Show what changed from one step to another: code first, in reading order."""
-    before, after = find_step(before), find_step(after)
+    """Show what changed from one step to another, or to 'mine': code first, in reading order."""
+    before = find_step(before)
+    after = copy_of(before) if after == "mine" else find_step(after)
     files = changed_files(before, after)
     shown = [name for name in files if everything or not name.startswith(FOR_LATER)]
-    text = [f"$ git diff --no-index {before.name} {after.name}   # in steps/, file by file\n"]
+    names = " ".join(os.path.relpath(step, STEPS) for step in (before, after))
+    text = [f"$ git diff --no-index {names}   # in steps/, file by file\n"]
     text += [git_diff(before / name, after / name, stat) for name in shown]
     if left := [name for name in files if name not in shown]:
         text.append(f"\nNot shown without --all: {', '.join(left)}\n")
@@ -73,10 +76,7 @@ def content(path):
 
 
 def git_diff(before, after, stat):
-    old, new = (path if path.is_file() else Path("/dev/null") for path in (before, after))
+    sides = (os.path.relpath(p, STEPS) if p.is_file() else os.devnull for p in (before, after))
     options = ["--stat"] if stat else ["--color=always"]
-    names = (
-        path.relative_to(STEPS) if path.is_relative_to(STEPS) else path for path in (old, new)
-    )
-    command = ["git", "diff", "--no-index", *options, "--", *map(str, names)]
+    command = ["git", "diff", "--no-index", *options, "--", *sides]
     return subprocess.run(command, cwd=STEPS, capture_output=True, text=True).stdout

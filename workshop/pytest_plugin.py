@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-from pathlib import Path
 
 import pytest
 
@@ -16,15 +15,21 @@ SETTINGS = ("JOB_PACE", "HEARTBEAT_SECONDS", "SECRET_KEY")
 
 
 @pytest.fixture(scope="module")
-def step(request):
+def folder(request):
+    """The folder of the step whose tests these are."""
+    return next(folder for folder in request.path.parents if (folder / "Procfile").is_file())
+
+
+@pytest.fixture(scope="module")
+def step(folder, request):
     """The step whose tests these are, running with a Valkey of its own. Its jobs never wait,
     unless the test module says JOB_PACE = seconds; likewise the other SETTINGS."""
-    with running(step_of(request.path), env=settings(request)) as step_is_running:
+    with running(folder, env=settings(request)) as step_is_running:
         yield step_is_running
 
 
 @pytest.fixture
-def start_step(request):
+def start_step(folder, request):
     """Starts this step once more, for a test that needs it otherwise."""
     with contextlib.ExitStack() as stack:
 
@@ -34,7 +39,7 @@ def start_step(request):
                 "redis_url": redis_url,
                 "env": settings(request) | texts(env),
             }
-            return stack.enter_context(running(step_of(request.path), **options))
+            return stack.enter_context(running(folder, **options))
 
         yield start
 
@@ -44,10 +49,6 @@ def person(step):
     """A person with a browser session at the running step."""
     with Person(step.url) as someone:
         yield someone
-
-
-def step_of(test: Path) -> Path:
-    return next(folder for folder in test.parents if (folder / "Procfile").is_file())
 
 
 def settings(request):

@@ -6,6 +6,7 @@ import click
 
 ROOT = Path(__file__).parent.parent
 STEPS = ROOT / "steps"
+MINE = ROOT / "mine"
 
 
 def all_steps() -> list[Path]:
@@ -21,6 +22,14 @@ def find_step(number: str) -> Path:
         return Path(number).resolve()
     names = ", ".join(step.name for step in all_steps())
     raise click.UsageError(f"There is no step {number}. The steps are: {names}.")
+
+
+def copy_of(step: Path) -> Path:
+    """The learner's copy of a step."""
+    if not (MINE / step.name).is_dir():
+        make = f"workshop copy {number_of(step)}"
+        raise click.ClickException(f"You have no copy of {step.name} yet. Make it: {make}")
+    return MINE / step.name
 
 
 def number_of(step: Path) -> int:
