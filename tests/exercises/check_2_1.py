@@ -1,0 +1,44 @@
+"""2.1: a job that nobody wants any more stops at its next update."""
+
+import pytest
+
+from workshop.processes import running
+from workshop.testing import Person, eventually
+
+ONE_AT_A_TIME = {"worker": "celery -A tasks worker --concurrency 1 --loglevel info"}
+
+
+@pytest.fixture(scope="module")
+def step(folder):
+    with running(folder, env={"JOB_PACE": "0.3"}, commands=ONE_AT_A_TIME) as step_is_running:
+        yield step_is_running
+
+
+def test_a_running_job_stops_and_one_in_the_queue_never_begins(person):
+    active, queued, wanted = [person.task_id("optimize") for _ in range(3)]
+    eventually(lambda: person.task(active)["progress"] > 0)
+    for task_id in (active, queued):
+        status = person.post(f"/tasks/{task_id}/cancel").status_code
+        assert status == 202, f"POST /tasks/<id>/cancel answered {status}, and not 202"
+    assert person.ended(wanted)["state"] == "SUCCESS"
+    # The one worker process is beyond the other two: whatever it writes of them is written.
+    for task_id in (active, queued):
+        task = person.task(task_id)
+        assert task["state"] == "CANCELLED", f"the state is {task['state']} in the end"
+        assert task["progress"] < 100, "the job went on to its end"
+        assert task["files"] == [], "a cancelled job has no ZIP of all files"
+    assert person.task(active)["progress"] > 0, "what was done has been forgotten"
+
+
+def test_nobody_cancels_the_job_of_somebody_else(person):
+    task_id = person.task_id("optimize")
+    with Person(str(person.base_url)) as somebody_else:
+        status = somebody_else.post(f"/tasks/{task_id}/cancel").status_code
+        assert status == 404, f"somebody else got {status}, and not 404"
+    assert person.ended(task_id)["state"] == "SUCCESS"
+
+
+def test_the_page_knows_that_such_a_task_has_ended(folder):
+    # A browser is not asked: try it in yours.
+    text = (folder / "static" / "follow.js").read_text()
+    assert "CANCELLED" in text, "static/follow.js goes on asking about a cancelled task"
