@@ -37,14 +37,15 @@ def check(number, hint):
     if number not in pages():
         raise click.UsageError(f"There is no exercise {number}. The exercises are:\n{listing()}")
     page = pages()[number]
+    text = page.relative_to(steps.ROOT)
     if hint:
         return click.echo(hint_of(page, hint))
     command = check_command(number, steps.copy_of(step_of(page)))
     click.echo(f"$ {shlex.join(command)}   # in {steps.ROOT}")
     if subprocess.call([sys.executable, "-m", *command], cwd=steps.ROOT):
-        look = f"the lines that begin with E, and {page}. Or: workshop check {number} --hint 1"
+        look = f"the lines that begin with E, and {text}. Or: workshop check {number} --hint 1"
         raise click.ClickException(f"{number} is not done yet. Look at {look}")
-    return click.echo(f"{number} is done. Compare: 'What a good answer explains' in {page}")
+    return click.echo(f"{number} is done. Compare: 'What a good answer explains' in {text}")
 
 
 def pages() -> dict[str, Path]:
