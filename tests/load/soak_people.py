@@ -1,0 +1,134 @@
+"""People who start jobs, leave and come back, and count what they heard against the buffer.
+
+An event is lost if it is in the user's buffer and was not heard, unless a `reset` said so.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import json
+import random
+import time
+from dataclasses import dataclass
+from datetime import datetime
+
+import httpx
+import redis
+from httpx_sse import EventSource, ServerSentEvent, aconnect_sse
+
+import servers
+
+NEWS = ("progress", "complete", "error", "cancelled")
+LAST = NEWS[1:]
+JOBS_OF_A_PERSON = 5  # then somebody new comes
+SECONDS_ON_A_STREAM = 20  # on average, before a person drops it and comes back
+LONGEST_JOB = 300
+NUMBERS = itertools.count()
+
+
+@dataclass
+class Counts:
+    """Sums over all people; `streams` are open now, `oldest` is of the last few seconds."""
+
+    streams: int = 0
+    events: int = 0
+    lost: int = 0
+    duplicates: int = 0
+    resets: int = 0
+    reconnects: int = 0
+    refused: int = 0
+    finished: int = 0
+    failed: int = 0
+    hung: int = 0
+    oldest: float = 0
+
+
+class Person:
+    def __init__(self, web: httpx.AsyncClient, store: redis.Redis, counts: Counts):
+        self.web, self.store, self.counts = web, store, counts
+
+    async def live(self, seconds_to_come: float):
+        await asyncio.sleep(random.uniform(0, seconds_to_come))
+        while True:
+            self.be_somebody_new()
+            try:
+                for _ in range(JOBS_OF_A_PERSON):
+                    await self.one_job()
+            except httpx.HTTPError:  # to start a job; it may run, and nobody knows its id
+                self.counts.refused += 1
+                await asyncio.sleep(random.uniform(0.5, 2))
+            except TimeoutError:
+                self.counts.hung += 1
+
+    def be_somebody_new(self):
+        self.user = f"soak-{next(NUMBERS)}"
+        self.headers = {"Authorization": f"Bearer {servers.token(self.user)}"}
+        self.last_id = self.checked = ""
+        self.heard = set()
+
+    async def one_job(self):
+        answer = await self.web.post("/tasks", data={"kind": "optimize"}, headers=self.headers)
+        url = answer.raise_for_status().json()["stream_url"]
+        self.ended = False
+        async with asyncio.timeout(LONGEST_JOB):
+            await self.listen_for_a_while(url)
+            while not self.ended:
+                self.counts.reconnects += 1
+                await asyncio.sleep(random.uniform(0, 2))
+                await self.listen_for_a_while(url)
+        self.compare_with_the_buffer()
+
+    async def listen_for_a_while(self, url):
+        """Until the stream ends, is cut off, or this person drops it."""
+        last_id = {"Last-Event-ID": self.last_id} if self.last_id else {}
+        patience = asyncio.timeout(random.expovariate(1 / SECONDS_ON_A_STREAM))
+        with contextlib.suppress(TimeoutError, httpx.TransportError):
+            async with (
+                patience,
+                aconnect_sse(self.web, "GET", url, headers=self.headers | last_id) as source,
+            ):
+                if source.response.status_code == 200:
+                    await self.listen(source)
+                elif source.response.status_code == 204:
+                    self.ended = True  # says the server; the buffer tells whether all was heard
+                else:
+                    self.counts.refused += 1
+
+    async def listen(self, source: EventSource):
+        self.counts.streams += 1
+        try:
+            async for event in source.aiter_sse():
+                if event.event == "reset":
+                    self.counts.resets += 1
+                    self.last_id = self.checked = ""
+                elif event.event in NEWS:
+                    self.hear(event)
+        finally:
+            self.counts.streams -= 1
+
+    def hear(self, event: ServerSentEvent):
+        self.counts.events += 1
+        status = json.loads(event.data)
+        told = datetime.fromisoformat(status["updated_at"]).timestamp()
+        self.counts.oldest = max(self.counts.oldest, time.time() - told)
+        if not self.last_id:  # a snapshot: what came before it is not asked for
+            self.checked = event.id
+            self.heard = set()
+        elif parts(event.id) <= parts(self.last_id):
+            self.counts.duplicates += 1
+        self.heard.add(event.id)
+        self.last_id = event.id
+        if event.event in LAST:
+            self.ended = True
+            self.counts.finished += event.event == "complete"
+            self.counts.failed += event.event == "error"
+
+    def compare_with_the_buffer(self):
+        """When the only job of this user has ended, so that nothing more can come."""
+        entries = self.store.xrange(f"task_events:{self.user}", min=f"({self.checked or '0-0'}")
+        self.counts.lost += len({id.decode() for id, _ in entries} - self.heard)
+        self.checked, self.heard = self.last_id, set()
+
+
+def parts(id: str) -> list[int]:
+    return [int(part) for part in id.split("-")]
