@@ -166,7 +166,7 @@ def test_columns_in_any_order_and_case_and_rows_under_their_lesson():
         (workbook(("A", "w", "")), "Row 2 has no Meaning."),
         (workbook(("A", "w", "m"), ("B", None, None)), "Row 3 has no Word."),
         (workbook((None, "w", "m")), "Row 2 has no Lesson."),
-        (workbook(("A", "w" * 201, "m")), "The Word in row 2 has 201 characters."),
+        (workbook(("A", "w" * 201, "m")), "The Word in row 2 has more than 200 characters."),
         (workbook(*((f"L{n}", "w", "m") for n in range(51))), "more than 50 lessons"),
         (workbook(*(("L", f"w{n}", "m") for n in range(27))), "more than 26 words"),
         (workbook(*((f"L{n}", "w", "m") for n in range(10_000))), "more than 5000 rows"),

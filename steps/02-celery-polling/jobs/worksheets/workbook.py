@@ -16,6 +16,7 @@ MAX_COLUMNS = 50
 MAX_LESSONS = 50
 MAX_WORDS = 26  # as many as there are letters to match them with
 MAX_LENGTH = 200
+MAX_CELL = 1_000  # a text may be stored once, and be that of thousands of cells
 CONTROL_CHARACTERS = regex.compile(r"\p{Cc}+")
 
 
@@ -78,7 +79,7 @@ def text(cell):
         return ""
     if isinstance(cell, float) and cell.is_integer():
         cell = int(cell)
-    return CONTROL_CHARACTERS.sub(" ", str(cell)).strip()
+    return CONTROL_CHARACTERS.sub(" ", str(cell)[:MAX_CELL]).strip()
 
 
 def find_columns(first_row):
@@ -97,8 +98,8 @@ def read_row(number, cells, topic_above):
             raise BadInput(f"Row {number} has no {column}.", "Fill it in, or delete the row.")
         if len(value) > MAX_LENGTH:
             raise BadInput(
-                f"The {column} in row {number} has {len(value)} characters.",
-                f"Shorten it to {MAX_LENGTH}.",
+                f"The {column} in row {number} has more than {MAX_LENGTH} characters.",
+                "Shorten it.",
             )
     return topic, Word(word, meaning)
 
