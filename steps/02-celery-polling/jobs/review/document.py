@@ -13,7 +13,8 @@ from jobs.office import must_be_harmless, not_readable
 
 MOST_SECTIONS = 100
 MOST_CHARACTERS = 200_000
-CONTROL_CHARACTERS = regex.compile(r"[\p{Cc}--[\n]]+", regex.V1)
+# U+FFFE and U+FFFF as well: neither may be in XML, and so in a report.
+CONTROL_CHARACTERS = regex.compile(r"[\p{Cc}\uFFFE\uFFFF--[\n]]+", regex.V1)
 MARKDOWN_HEADING = regex.compile(r"^#{1,6} ", regex.MULTILINE)
 # A short line of its own that does not end like a sentence.
 PLAIN_HEADING = regex.compile(r"(?:\d+[.)] )?\p{Lu}[^\n]{0,58}[^\n.,;:!?]")
