@@ -57,6 +57,7 @@ def readability(text):
     if count < FEWEST_WORDS:
         return
     syllables = sum(len(HYPHENS.positions(word)) + 1 for word in words(text))
+    HYPHENS.hd.cache.clear()  # pyphen would keep every word that it has ever seen
     ease = 206.835 - 1.015 * count / len(sentences(text)) - 84.6 * syllables / count
     if ease < HARD_TO_READ:
         yield Finding("Hard to read", f"Flesch reading ease {ease:.0f}", "Use shorter words.")
@@ -90,9 +91,10 @@ def doubled_words(text):
 
 @rule
 def overused_words(text):
-    counts = Counter(word.lower() for word in words(text) if len(word) > 5)
+    all_words = words(text)
+    counts = Counter(word.lower() for word in all_words if len(word) > 5)
     for word, count in counts.items():
-        if count >= 5 and count / len(words(text)) > 0.04:
+        if count >= 5 and count / len(all_words) > 0.04:
             yield Finding("Repeated word", f"{word}, {count} times", "Vary it, or leave it out.")
 
 
