@@ -8,11 +8,13 @@ from zipfile import ZIP_DEFLATED, ZipFile
 
 import docx
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import jobs
 from documents import cells, lines, unzipped, updates, workbook, worksheet_and_key
+from jobs.review import rules
+from jobs.worksheets import workbook as reader
 from workshop.steps import find_step
 
 MEGABYTE = 1024 * 1024
@@ -97,6 +99,54 @@ def test_a_small_file_with_very_many_tags_is_refused(suffix, many):
     hostile = with_part(SAMPLE[suffix], name, content.replace(many[: many.index(b">") + 1], many))
     assert len(hostile) < MEGABYTE
     assert "tags (of cells, paragraphs, formats)" in refused(KIND[suffix], hostile)
+
+
+def with_many_paragraphs(name="document.xml", encoding="UTF-8", lead=""):
+    """300,000 of them in the main part of a document, under this name and in this encoding."""
+    with ZipFile(io.BytesIO(DOCX)) as archive:
+        parts = {part: archive.read(part) for part in archive.namelist()}
+    text = (
+        parts.pop("word/document.xml")
+        .decode()
+        .replace("<w:body>", "<w:body>" + "<w:p/>" * 300_000)
+    )
+    text = f'<?xml version="1.0" {lead}encoding="{encoding}"?>' + text.partition("?>")[2]
+    if encoding == "UTF-7":
+        head, body = text.split("?>", 1)
+        parts[f"word/{name}"] = f"{head}?>{body.replace('<', '+ADw-')}".encode()
+    else:
+        parts[f"word/{name}"] = text.encode("cp037" if encoding == "IBM037" else encoding)
+    made = io.BytesIO()
+    with ZipFile(made, "w", ZIP_DEFLATED) as archive:
+        for part, content in parts.items():
+            archive.writestr(part, content.replace(b"document.xml", name.encode()))
+    return made.getvalue()
+
+
+def test_tags_count_whatever_the_part_is_called():
+    hostile = with_many_paragraphs(name="document.bin")
+    assert "tags (of cells, paragraphs, formats)" in refused("review", hostile)
+
+
+@pytest.mark.parametrize("lead", ["", " " * 1000])
+@pytest.mark.parametrize("encoding", ["UTF-7", "IBM037"])
+def test_an_encoding_in_which_tags_cannot_be_counted_is_refused(encoding, lead):
+    assert "can be read" in refused("review", with_many_paragraphs(encoding=encoding, lead=lead))
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "iso-8859-1", "us-ascii"])
+def test_an_encoding_that_a_program_may_choose_is_read(encoding):
+    text = ZipFile(io.BytesIO(DOCX)).read("word/document.xml").decode()
+    text = f'<?xml version="1.0" encoding="{encoding}"?>' + text.partition("?>")[2]
+    content = text.encode(encoding, "xmlcharrefreplace")
+    assert len(jobs.KINDS["review"].read(with_part(DOCX, "word/document.xml", content))) == 6
+
+
+def test_of_a_long_cell_only_the_beginning_is_looked_at():
+    """Ten megabytes are stored once, and were cleaned anew for each of thousands of cells."""
+    assert len(reader.text("x" * 10 * MEGABYTE)) == reader.MAX_CELL
+    long = workbook(("A", "cat", "x" * 30_000))
+    assert refused("worksheets", long) == "The Meaning in row 2 has more than 200 characters."
 
 
 def test_a_cell_that_spans_millions_is_one_cell():
@@ -232,6 +282,27 @@ def test_cells_that_look_like_formulas_are_only_words():
     _, key = worksheet_and_key(update)
     assert [row[1].split(". ", 1)[1] for row in cells(key, 1)] == list(words)
     assert not [part for part in unzipped(update.file) if not part.endswith(".docx")]
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
+@settings(max_examples=40, deadline=None)
+@example("# Not in XML: \uffff\n\nNor \ufffe in this TODO.")
+def test_any_text_that_is_accepted_is_reviewed_to_its_end(text):
+    with contextlib.suppress(jobs.BadInput):
+        assert updates("review", text.encode())[-1].progress == 100
+
+
+def test_a_review_keeps_nothing_of_the_words_it_has_read():
+    updates("review", b"Unhyphenated vocabulary accumulates. " * 20)
+    assert not rules.HYPHENS.hd.cache
+
+
+def test_a_long_text_is_taken_apart_once_for_its_overused_words(monkeypatch):
+    taken, words = [], rules.words
+    monkeypatch.setattr(rules, "words", lambda text: taken.append(text) or words(text))
+    many = " ".join(f"{a}{b}word " * 5 for a in "abcdefgh" for b in "abcdefgh")
+    list(rules.overused_words(many))
+    assert taken == [many]
 
 
 def test_control_characters_do_not_break_a_document():
