@@ -219,18 +219,25 @@ class Fuzzer:
         """How many cases were tried. Raises Finding, with the command that repeats it."""
         until = time.monotonic() + seconds
         for number in range(first, first + cases):
+            last = number == first + cases - 1 or time.monotonic() > until
             try:
                 self.case(number)
-                if number % AT_ONCE == AT_ONCE - 1 or number == first + cases - 1:
+                if last or number % AT_ONCE == AT_ONCE - 1:
                     self.look()
             except (Finding, AssertionError, OSError, http.client.HTTPException) as error:
-                start = max(first, number - AT_ONCE + 1)
-                again = f"--seed {self.seed} --first {start} --cases {number - start + 1}"
-                raise Finding(f"{error!r}\nagain: python tests/fuzz/fuzz.py {again}") from error
-            if time.monotonic() > until:
+                raise Finding(f"{error!r}\nagain: {self.again(first, number)}") from error
+            if last:
                 break
-        self.look()
         return number - first + 1
+
+    def again(self, first, number):
+        """The command that repeats what came since the last look."""
+        start = max(first, number - AT_ONCE + 1)
+        only = f" --only {self.surfaces[0]}" if len(self.surfaces) == 1 else ""
+        return (
+            f"python tests/fuzz/fuzz.py --step {self.step.step.name} --seed {self.seed} "
+            f"--first {start} --cases {number - start + 1}{only}"
+        )
 
 
 def answered(url: str, request: Request) -> tuple[int, str, bytes]:
@@ -291,11 +298,12 @@ def started(step: str):
 @click.option("--seed", default=None, type=int, help="Without one, any.")
 @click.option("--first", default=0, show_default=True, help="The number of the first case.")
 @click.option("--cases", default=10**9, help="How many at most.")
-def main(step, minutes, seed, first, cases):
+@click.option("--only", type=click.Choice(list(SURFACES)), help="What to attack; else all.")
+def main(step, minutes, seed, first, cases, only):
     seed = Random().randrange(10**6) if seed is None else seed
     click.echo(f"seed {seed}")
     with started(step) as step_is_running:
-        fuzzer = Fuzzer(step_is_running, seed)
+        fuzzer = Fuzzer(step_is_running, seed, (only,) if only else ALL_SURFACES)
         try:
             tried = fuzzer.run(first, cases, 60 * minutes)
         except Finding as finding:
