@@ -86,11 +86,12 @@ def test_20_streams_lose_nothing_whatever_is_disturbed(tmp_path):
 
 @pytest.mark.slow
 def test_interrupted_it_stops_its_processes_and_keeps_what_it_has(tmp_path):
+    file = tmp_path / "soak.csv"
     run = subprocess.Popen(
         command(tmp_path, minutes=5, streams=5, sample=1), stdout=subprocess.PIPE, text=True
     )
     try:
-        eventually(lambda: (tmp_path / "soak.csv").exists() and read(tmp_path / "soak.csv"))
+        eventually(lambda: file.exists() and read(file), seconds=90)
         children = psutil.Process(run.pid).children(recursive=True)
         run.send_signal(signal.SIGINT)
         said, _ = run.communicate(timeout=60)
@@ -98,5 +99,5 @@ def test_interrupted_it_stops_its_processes_and_keeps_what_it_has(tmp_path):
         run.terminate()
         run.wait(60)
     assert "0 lost" in said.splitlines()[-1]
-    assert read(tmp_path / "soak.csv")
+    assert read(file)
     eventually(lambda: not any(child.is_running() for child in children))
