@@ -10,6 +10,7 @@ traceback in a log, and for each job that was accepted an end that a person unde
 import contextlib
 import http.client
 import json
+import signal
 import socket
 import sys
 import time
@@ -300,6 +301,7 @@ def started(step: str):
 @click.option("--cases", default=10**9, help="How many at most.")
 @click.option("--only", type=click.Choice(list(SURFACES)), help="What to attack; else all.")
 def main(step, minutes, seed, first, cases, only):
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the step is stopped
     seed = Random().randrange(10**6) if seed is None else seed
     click.echo(f"seed {seed}")
     with started(step) as step_is_running:
