@@ -114,7 +114,7 @@ async def watch(step, store, counts, happened, record, sample):
     began = time.monotonic()
     while True:
         await asyncio.sleep(sample)
-        with contextlib.suppress(psutil.NoSuchProcess):  # one of the web workers has just gone
+        with contextlib.suppress(psutil.Error):  # one of the web workers has just gone
             seen = state(step, store)
             minutes = round((time.monotonic() - began) / 60, 2)
             told = {"minutes": minutes, "disturbance": " + ".join(happened)}
