@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from workshop import diff, doctor, exercises, load, redis_tools
+from workshop import diff, doctor, exercises, faults, load, redis_tools
 from workshop.processes import last_words, running
 from workshop.steps import ROOT, find_step, number_of
 
@@ -74,5 +74,6 @@ main.add_command(diff.diff)
 main.add_command(exercises.copy)
 main.add_command(exercises.check)
 main.add_command(doctor.doctor)
+main.add_command(faults.break_)
 main.add_command(load.load)
 main.add_command(redis_tools.redis)
