@@ -16,18 +16,12 @@ HINTS = {
 def handle(app):
     app.register_error_handler(jobs.BadInput, lambda bad: answer(400, bad.error, bad.hint))
     app.register_error_handler(HTTPException, http_error)
-    app.register_error_handler(OverflowError, date_out_of_range)
 
 
 def http_error(error):
     kept = ("Allow", "WWW-Authenticate")
     headers = [header for header in error.get_response().headers if header[0] in kept]
     return answer(error.code, f"{error.name}.", HINTS.get(error.code, error.description), headers)
-
-
-def date_out_of_range(error):
-    """Of a year with twenty digits in If-Modified-Since, which Werkzeug lets through."""
-    return answer(400, "A date in the request is out of range.", "Send a date that there is.")
 
 
 def answer(status, error, hint, headers=()):
