@@ -127,10 +127,24 @@ def test_repeats_are_averaged_and_saturated_points_are_marked_and_not_drawn():
     assert charts.by_step(charts.usable(rows), "web MB") == {"a": {10: [10, 30]}}
 
 
-def test_the_committed_table_is_what_the_committed_numbers_give():
-    rows = compare.read(RESULTS / "compare.csv")
+def test_the_summary_has_the_most_people_before_a_step_ended():
+    rows = [
+        row("a", 10, 1, **{"delay p95 s": "2"}),
+        row("a", 10, 2, **{"delay p95 s": "4"}),
+        row("a", 50, 1, ended="5 not served in 140 s"),
+        row("a", 50, 2),
+    ]
+    (line,) = charts.summary(rows).splitlines()[2:]
+    assert line.startswith("| a | 10 | 3 |")
+    assert line.endswith("| 50 people: 5 not served in 140 s |")
+
+
+def test_the_committed_tables_are_what_the_committed_numbers_give():
+    rows, told = (compare.read(RESULTS / name) for name in ("compare.csv", "story.csv"))
     assert rows
     assert (RESULTS / "compare.md").read_text() == charts.table(rows)
+    assert (RESULTS / "summary.md").read_text() == charts.summary(rows)
+    assert (RESULTS / "story.md").read_text() == charts.markdown(told, story.SHOWN)
 
 
 def test_the_committed_charts_are_what_the_committed_numbers_give(tmp_path):

@@ -5,6 +5,7 @@ workshop compare --quick      # the same as: python tests/load/compare.py --quic
 
 import csv
 import platform
+import re
 import resource
 import time
 from importlib.metadata import version
@@ -21,6 +22,7 @@ from workshop.load import count, percentile, roomy_worker, run_locust
 from workshop.processes import running
 from workshop.steps import ROOT, find_step
 
+COMMITTED = ROOT / "notes" / "results"
 STEPS, PEOPLE = ("1", "2", "3", "4", "5"), (10, 50, 100, 200, 1000)
 UPDATES = 6  # of a job
 COLUMNS = (
@@ -206,10 +208,22 @@ def draw(results: Path):
         (results / "story.md").write_text(charts.markdown(told, story.SHOWN))
     (results / "compare.md").write_text(charts.table(rows))
     (results / "summary.md").write_text(charts.summary(rows))
+    if results.resolve() == COMMITTED:
+        include(ROOT / "README.md")
     try:
         charts.draw_all(rows, results)
     except ImportError:
         Console().print("No charts: get matplotlib with 'uv sync --group charts'.")
+
+
+def include(page: Path):
+    """Puts the tables between their marks: <!-- results/summary.md --> and <!-- end -->."""
+    marked = r"(<!-- results/(\S+) -->\n).*?(<!-- end -->)"
+
+    def filled(match):
+        return match[1] + (COMMITTED / match[2]).read_text() + match[3]
+
+    page.write_text(re.sub(marked, filled, page.read_text(), flags=re.DOTALL))
 
 
 if __name__ == "__main__":
