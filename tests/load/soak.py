@@ -18,7 +18,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 import click
-import httpx
 import psutil
 import redis
 
@@ -92,12 +91,10 @@ def soak(record, minutes, streams, every, sample, pace):
 
 async def live(step, store, disturber, record, minutes, streams, every, sample):
     counts, happened = Counts(), []
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
-    web = httpx.AsyncClient(base_url=step.url, limits=limits, timeout=60)
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(60 * minutes), web, asyncio.TaskGroup() as group:
+        async with asyncio.timeout(60 * minutes), asyncio.TaskGroup() as group:
             for _ in range(streams):
-                group.create_task(Person(web, store, counts).live(seconds_to_come=every))
+                group.create_task(Person(step.url, store, counts).live(seconds_to_come=every))
             group.create_task(disturb(disturber, every, happened))
             group.create_task(watch(step, store, counts, happened, record, sample))
 

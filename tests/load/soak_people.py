@@ -21,7 +21,7 @@ import servers
 NEWS = ("progress", "complete", "error", "cancelled")
 LAST = NEWS[1:]
 JOBS_OF_A_PERSON = 5  # then somebody new comes
-SECONDS_ON_A_STREAM = 20  # on average, before a person drops it and comes back
+SECONDS_ON_A_STREAM = 60  # on average, before a person drops it and comes back
 LONGEST_JOB = 300
 NUMBERS = itertools.count()
 
@@ -44,11 +44,19 @@ class Counts:
 
 
 class Person:
-    def __init__(self, web: httpx.AsyncClient, store: redis.Redis, counts: Counts):
-        self.web, self.store, self.counts = web, store, counts
+    """Has a client of its own: to find a free connection among hundreds takes httpx long."""
+
+    def __init__(self, url: str, store: redis.Redis, counts: Counts):
+        self.store, self.counts = store, counts
+        one_each = httpx.Limits(max_keepalive_connections=0)
+        self.web = httpx.AsyncClient(base_url=url, timeout=60, verify=False, limits=one_each)
 
     async def live(self, seconds_to_come: float):
         await asyncio.sleep(random.uniform(0, seconds_to_come))
+        async with self.web:
+            await self.live_on()
+
+    async def live_on(self):
         while True:
             self.be_somebody_new()
             try:
