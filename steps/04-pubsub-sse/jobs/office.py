@@ -12,6 +12,7 @@ from jobs.contract import BadInput
 
 MOST_UNPACKED = 20 * 1024 * 1024
 MOST_TAGS = 250_000
+MOST_ATTRIBUTES = 500  # of one tag: openpyxl takes the square of their number in time
 # In all others a tag may do without the byte of "<". Office itself writes only UTF-8 and UTF-16.
 STRANGE_ENCODING = re.compile(
     rb"""\x4c\x6f\xa7\x94|(?:\xef\xbb\xbf)?<\?xml[^>]*encoding\s*=\s*["']"""
@@ -60,7 +61,10 @@ def measured(archive: ZipFile) -> tuple[int, int]:
 def tags_in(part: bytes) -> int:
     if STRANGE_ENCODING.match(part):
         raise ValueError("an encoding in which tags cannot be counted")
-    return part.count(b"<")
+    tags = part.count(b"<")
+    if tags <= MOST_TAGS and any(tag.count(b"=") > MOST_ATTRIBUTES for tag in part.split(b"<")):
+        raise ValueError("more attributes than any tag of Office has")
+    return tags
 
 
 def not_readable(suffix: str) -> BadInput:
