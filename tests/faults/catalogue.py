@@ -1,0 +1,219 @@
+"""The faults. Each is done to a step that runs, and returns what it did to a person there."""
+
+import contextlib
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import psutil
+
+from crowds import all_at_once, stalled
+from lab import Lab
+from watches import Outcome
+from workshop.testing import Person
+
+ALL, ASYNC, CELERY, STREAMS, PUBSUB = (1, 2, 3, 4, 5), (2, 3, 4, 5), (2, 4, 5), (3, 4, 5), (4, 5)
+FAULTS = {}  # by name: (title, the numbers of the steps where it can happen, function)
+
+
+def fault(title: str, steps: tuple[int, ...]):
+    def keep(function):
+        FAULTS[function.__name__.replace("_", "-")] = (title, steps, function)
+        return function
+
+    return keep
+
+
+@fault("The web process is killed, and started again", ALL)
+def web_killed(lab: Lab) -> Outcome:
+    return stopped_and_started(lab, "web")
+
+
+@fault("The web process is asked to stop (SIGTERM), and started again", ALL)
+def web_asked_to_stop(lab: Lab) -> Outcome:
+    return stopped_and_started(lab, "web-term")
+
+
+def stopped_and_started(lab, how):
+    watch = lab.watch()
+    lab.do(how)
+    lab.step.processes["web"].popen.wait(20)
+    lab.start("web")
+    return watch.outcome()
+
+
+@fault("gunicorn's workers are killed", (5,))
+def web_workers_killed(lab: Lab) -> Outcome:
+    return simply(lab, "web-workers")
+
+
+@fault("gunicorn's workers are asked to stop (SIGTERM)", (5,))
+def web_workers_asked_to_stop(lab: Lab) -> Outcome:
+    return simply(lab, "web-workers-term")
+
+
+@fault("gunicorn is reloaded (HUP), with 12 people", (5,))
+def reloaded(lab: Lab) -> Outcome:
+    with ThreadPoolExecutor(12) as pool:
+        crowd = [pool.submit(lab.watch) for _ in range(12)]
+        crowd[0].result()
+        lab.do("web-hup")
+        return worst([person.result().outcome() for person in crowd])
+
+
+@fault("The process that does the job is killed", CELERY)
+def worker_child_killed(lab: Lab) -> Outcome:
+    return simply(lab, "worker-children")
+
+
+@fault("All of the worker is killed, another is started; the visibility timeout is over", CELERY)
+def worker_killed(lab: Lab) -> Outcome:
+    watch = lab.watch()
+    for child in lab.process("worker").children():
+        child.suspend()  # or the job would still be done
+    lab.do("worker")
+    lab.step.processes["worker"].stop()
+    lab.start("worker")
+    lab.do("redelivery")
+    return watch.outcome()
+
+
+@fault("The worker is asked to stop (SIGTERM), and another is started", CELERY)
+def worker_asked_to_stop(lab: Lab) -> Outcome:
+    watch = lab.watch()
+    lab.do("worker-term")
+    lab.start("worker")
+    return watch.outcome()
+
+
+@fault("The job hangs in code that cannot be interrupted, beyond its time limit", CELERY)
+def job_hangs(lab: Lab) -> Outcome:
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory())) / lab.folder.name
+        impatient = Lab(copy_with_a_time_limit(lab.folder, folder), stack)
+        watch = impatient.watch()
+        children = impatient.process("worker").children()
+        for child in children:
+            child.suspend()
+        outcome = watch.outcome()
+        for child in children:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                child.resume()
+        return outcome
+
+
+def copy_with_a_time_limit(step, folder):
+    tasks = shutil.copytree(step, folder) / "tasks.py"
+    before, after = "task_time_limit=LONGEST_RUN + 30", "task_time_limit=4"
+    assert before in tasks.read_text()
+    tasks.write_text(tasks.read_text().replace(before, after))
+    return folder
+
+
+@fault("The visibility timeout is shorter than the job: it is delivered twice", CELERY)
+def delivered_twice(lab: Lab) -> Outcome:
+    return simply(lab, "redelivery")
+
+
+@fault("Redis does not answer for 1 s", CELERY)
+def redis_away_for_1_s(lab: Lab) -> Outcome:
+    return simply(lab, "redis", 1)
+
+
+@fault("Redis does not answer for 15 s", CELERY)
+def redis_away_for_15_s(lab: Lab) -> Outcome:
+    return simply(lab, "redis", 15)
+
+
+@fault("Redis is restarted, and has kept its data", CELERY)
+def redis_restarted(lab: Lab) -> Outcome:
+    watch = lab.watch()
+    said = lab.redis.info("server")
+    server, config = psutil.Process(said["process_id"]), Path(said["config_file"])
+    lab.redis.shutdown(save=True)
+    server.wait(20)
+    lab.run("redis", f"{said['executable']} {config}", config.parent, {})
+    return watch.outcome()
+
+
+@fault("Redis loses all that it had", CELERY)
+def redis_emptied(lab: Lab) -> Outcome:
+    return simply(lab, "redis-empty")
+
+
+@fault("Redis cuts off all who have subscribed", PUBSUB)
+def subscribers_cut_off(lab: Lab) -> Outcome:
+    return simply(lab, "subscribers")
+
+
+@fault("Redis cuts off a subscriber at the limit of its output buffer", PUBSUB)
+def subscribers_too_slow(lab: Lab) -> Outcome:
+    return simply(lab, "slow-subscribers")
+
+
+@fault("Somebody leaves, and comes back", ALL)
+def client_leaves(lab: Lab) -> Outcome:
+    return lab.watch(leaves=True).outcome()
+
+
+@fault("50 clients leave in mid-stream", STREAMS)
+def clients_leave(lab: Lab) -> Outcome:
+    watch = lab.watch()
+    with contextlib.ExitStack() as streams:
+        for _ in range(50):
+            path = f"/tasks/stream?task_ids={watch.task_id}"
+            streams.enter_context(watch.person.stream("GET", path)).raise_for_status()
+    return watch.outcome()
+
+
+@fault("25 clients stop reading", PUBSUB)
+def clients_stall(lab: Lab) -> Outcome:
+    watch = lab.watch()
+    with Person(lab.url) as somebody, stalled(lab, somebody, 25):
+        return watch.outcome()
+
+
+@fault("500 clients come back at once", STREAMS)
+def clients_come_back(lab: Lab) -> Outcome:
+    for _ in range(2):  # the first time, pools of connections grow to their size
+        watch = lab.watch()
+        failed = all_at_once(lab, watch, 500)
+        outcome = watch.outcome()
+    return Outcome("lost", failed) if failed else outcome
+
+
+@fault("A proxy that buffers, unless it is told not to", ALL)
+def proxy_buffers(lab: Lab) -> Outcome:
+    return behind(lab, "proxy_buffering on;")
+
+
+@fault("A proxy that buffers and compresses, whatever it is told", ALL)
+def proxy_is_stubborn(lab: Lab) -> Outcome:
+    compress = "gzip on; gzip_types text/event-stream; gzip_min_length 0;"
+    return behind(lab, f"proxy_ignore_headers X-Accel-Buffering; {compress}")
+
+
+def behind(lab, options):
+    watch = lab.watch(lab.proxy(options))
+    old_news = watch.is_behind()
+    outcome = watch.outcome()
+    return Outcome("lost", "live news: they come in heaps") if old_news else outcome
+
+
+@fault("A proxy that cuts off who says nothing for a while", ALL)
+def proxy_is_impatient(lab: Lab) -> Outcome:
+    with contextlib.ExitStack() as stack:
+        slow = Lab(lab.folder, stack, JOB_PACE="2")
+        return slow.watch(slow.proxy("proxy_read_timeout 1500ms;")).outcome()
+
+
+def simply(lab, *what):
+    watch = lab.watch()
+    lab.do(*what)
+    return watch.outcome()
+
+
+def worst(outcomes):
+    order = ("survived", "recovered", "lost")
+    return max(outcomes, key=lambda outcome: (order.index(outcome.result), outcome.seconds or 0))

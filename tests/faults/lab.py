@@ -1,0 +1,139 @@
+"""A step that runs, to which faults are done."""
+
+import contextlib
+import os
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import httpx
+import psutil
+import redis
+
+from watches import Polling, Resuming, Streaming, Waiting
+from workshop import processes
+from workshop.faults import FAULTS
+from workshop.processes import Process, free_port, running
+from workshop.steps import number_of, procfile
+from workshop.testing import eventually
+
+SETTINGS = {
+    "JOB_PACE": "0.5",
+    "HEARTBEAT_SECONDS": "0.5",
+    "MAX_STREAMS_OF_USER": "600",
+    "SEND_SECONDS": "2",
+    "SECRET_KEY": "outlives a restart of the web process",
+}
+processes.READY_SECONDS = 120  # for gunicorn's four workers, while others need the machine
+SLACK = 20  # what pools of connections may grow by; faults that could leak hold more than that
+WATCHES = {1: Waiting, 2: Polling, 3: Streaming, 4: Resuming, 5: Resuming}
+
+
+class Lab:
+    def __init__(self, folder: Path, stack: contextlib.ExitStack, **env):
+        self.folder, self.number = folder, number_of(folder)
+        self.env, self.stack = SETTINGS | env, stack
+        self.step = stack.enter_context(running(folder, env=self.env))
+        self.url = self.step.url
+        self.webs = [self.step.processes["web"].popen.pid]
+        if self.step.redis_url:
+            client = redis.Redis.from_url(self.step.redis_url, decode_responses=True)
+            self.redis = stack.enter_context(client)
+
+    def watch(self, url=None, **habits):
+        """A person whose job has begun."""
+        return WATCHES[self.number](self, url or self.url, **habits)
+
+    def warm_up(self):
+        """Every process has worked once, and holds from now on what it will always hold."""
+        for _ in range(2):
+            watches = [self.watch() for _ in range(1 if self.number == 1 else 4)]
+            for watch in watches:
+                watch.wait()
+                assert not watch.lost(), watch.troubles
+
+    def process(self, name) -> psutil.Process:
+        return psutil.Process(self.step.processes[name].popen.pid)
+
+    def do(self, fault: str, seconds=None):
+        """What `workshop break` does."""
+        needs, do, _ = FAULTS[fault]
+        do(self.redis if needs == "redis" else self.process(needs), seconds)
+
+    def start(self, name: str):
+        """Starts a process once more, as whoever watches over it would."""
+        self.stack.callback(self.step.processes[name].stop)
+        env = {"PORT": self.url.rpartition(":")[2]}
+        if self.step.redis_url:
+            env["REDIS_URL"] = self.step.redis_url
+        self.run(name, procfile(self.folder)[name], self.folder, self.env | env)
+        if name == "web":
+            self.step.wait_until_ready()
+        else:
+            eventually(lambda: "ready." in "\n".join(self.step.processes[name].output), 120)
+
+    def run(self, name, command, folder, env):
+        process = Process(name, command, folder, env, lambda name, line: None)
+        self.step.processes[name] = process
+        if name == "web":
+            self.webs.append(process.popen.pid)
+
+    def mend(self):
+        """For the next fault, also after a test that failed."""
+        for name in procfile(self.folder):
+            if not self.step.processes[name].alive():
+                self.start(name)
+
+    def held(self) -> dict[str, int]:
+        """What the web processes hold now, those included that have lost their parent."""
+        held = {"threads": 0, "files": 0}
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error, OSError):
+                if os.getpgid(process.pid) in self.webs:
+                    held["threads"] += process.num_threads()
+                    held["files"] += process.num_fds()
+        if self.step.redis_url:
+            held["connections to Redis"] = self.redis.info("clients")["connected_clients"]
+            held["subscriptions"] = len(self.redis.pubsub_channels("task_progress:*"))
+        return held
+
+    def leaked(self, before: dict[str, int]) -> dict[str, int]:
+        """What was not given back after a while, if anything."""
+        deadline = time.monotonic() + 15
+        while more := self.more_than(before):
+            if time.monotonic() > deadline:
+                return more
+            time.sleep(0.1)
+        return {}
+
+    def more_than(self, before):
+        more = {name: number - before[name] for name, number in self.held().items()}
+        slack = dict.fromkeys(more, SLACK) | {"subscriptions": 0}
+        return {name: number for name, number in more.items() if number > slack[name]}
+
+    def proxy(self, options: str) -> str:
+        """The address of an nginx in front of the step."""
+        folder, port = Path(self.stack.enter_context(TemporaryDirectory())), free_port()
+        paths = "".join(
+            f"{name}_temp_path {folder}/{name};"
+            for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        )
+        # As root, nginx would give its workers to a user who may not write here.
+        user = "user root;" if os.geteuid() == 0 else ""
+        (folder / "nginx.conf").write_text(
+            f"{user} daemon off; error_log stderr; pid {folder}/nginx.pid; events {{}}\n"
+            f"http {{ access_log off; {paths}\nserver {{ listen 127.0.0.1:{port};\n"
+            f"location / {{ proxy_pass {self.url}; proxy_http_version 1.1; {options} }} }} }}\n"
+        )
+        command = f"nginx -p {folder} -c {folder}/nginx.conf"
+        nginx = Process("nginx", command, folder, {}, lambda name, line: None)
+        self.stack.callback(nginx.stop)
+        eventually(lambda: is_up(f"http://127.0.0.1:{port}"))
+        return f"http://127.0.0.1:{port}"
+
+
+def is_up(url):
+    try:
+        return httpx.get(f"{url}/healthz", timeout=2).status_code == 200
+    except httpx.TransportError:
+        return False
