@@ -4,8 +4,8 @@ import time
 from uuid import uuid4
 
 from celery import Celery
-from celery.exceptions import Ignore
-from celery.signals import worker_init
+from celery.exceptions import Ignore, TimeLimitExceeded
+from celery.signals import task_failure, worker_init
 from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
@@ -77,6 +77,14 @@ def run(task_id):
     except Exception as error:
         events.publish(task_id, this_run, **failed(error))
         raise
+
+
+@task_failure.connect
+def speak_for_the_killed(task_id, exception, **_):
+    """A job that does not stop at its soft time limit is killed at the hard one. This runs in the
+    worker's main process, as nobody else is left to tell how the task has ended."""
+    if isinstance(exception, TimeLimitExceeded) and (task := store.get(task_id)):
+        events.publish(task_id, task["run"], **failed(exception))
 
 
 def work(task_id, this_run):

@@ -74,7 +74,7 @@ def create(user: str, kind: str, options: dict, document: bytes | None) -> str:
 
 
 def get(task_id: str) -> dict | None:
-    """{task_id, user, kind, options, created_at, status, files}; None if it never was or has
+    """{task_id, user, kind, options, created_at, status, run, files}; None if it never was or has
     expired."""
     return known(task_id, redis.hgetall(f"task:{task_id}"))
 
@@ -99,6 +99,7 @@ def known(task_id, fields):
         "options": json.loads(task["options"]),
         "created_at": float(task["created_at"]),
         "status": json.loads(task["status"]),
+        "run": task["run"],
         "files": json.loads(task.get("files", "[]")),
     }
 
