@@ -152,7 +152,9 @@ def subscribers_cut_off(lab: Lab) -> Outcome:
 
 @fault("Redis cuts off a subscriber at the limit of its output buffer", PUBSUB)
 def subscribers_too_slow(lab: Lab) -> Outcome:
-    return simply(lab, "slow-subscribers")
+    outcome = simply(lab, "slow-subscribers")
+    assert lab.redis.info("stats")["client_output_buffer_limit_disconnections"]  # it happened
+    return outcome
 
 
 @fault("Somebody leaves, and comes back", ALL)

@@ -21,7 +21,7 @@ Written by `python tests/faults/matrix.py`, which does each fault to each step i
 - *recovered after n s*: the page was cut off, was told of a reset, or saw the job begin again;
   n is the time from the fault to the next news
 - *lost*: what the person does not get
-- -: cannot happen in this step
+- -: cannot happen in this step (in 03, a client that stops reading can, and was not tried)
 
 """
 COLUMNS = ("fault", "step", "result", "what", "seconds")
