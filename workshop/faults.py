@@ -38,8 +38,10 @@ def empty(redis, seconds):
 def flood(redis, seconds):
     limit = redis.config_get("client-output-buffer-limit")
     redis.config_set("client-output-buffer-limit", "pubsub 100000 0 0")
-    for channel in redis.pubsub_channels("task_progress:*"):
-        redis.publish(channel, "0-0 progress nobody " + "x" * 1_000_000)
+    with redis.pipeline() as pipe:  # all in one go: Redis writes to subscribers only after it
+        for channel in 500 * redis.pubsub_channels("task_progress:*"):
+            pipe.publish(channel, "0-0 progress nobody " + 1000 * "x")
+        pipe.execute()
     redis.config_set(*limit.popitem())
 
 

@@ -137,7 +137,9 @@ def redis_restarted(lab: Lab) -> Outcome:
     lab.redis.shutdown(save=True)
     server.wait(20)
     lab.run("redis", f"{said['executable']} {config}", config.parent, {})
-    return watch.outcome()
+    outcome = watch.outcome()
+    assert lab.redis.info("server")["run_id"] != said["run_id"]  # it happened
+    return outcome
 
 
 @fault("Redis loses all that it had", CELERY)
@@ -147,7 +149,12 @@ def redis_emptied(lab: Lab) -> Outcome:
 
 @fault("Redis cuts off all who have subscribed", PUBSUB)
 def subscribers_cut_off(lab: Lab) -> Outcome:
-    return simply(lab, "subscribers")
+    watch = lab.watch()
+    before = {client["id"] for client in lab.redis.client_list(_type="pubsub")}
+    lab.do("subscribers")
+    after = {client["id"] for client in lab.redis.client_list(_type="pubsub")}
+    assert before and not before & after  # it happened
+    return watch.outcome()
 
 
 @fault("Redis cuts off a subscriber at the limit of its output buffer", PUBSUB)
