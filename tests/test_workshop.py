@@ -244,7 +244,7 @@ def test_load_computes_what_a_hand_calculation_gives():
 
 def test_the_bench_is_small():
     lines = sum(len(file.read_text().splitlines()) for file in (ROOT / "workshop").glob("*.py"))
-    assert lines < 1000
+    assert lines <= 1000
 
 
 def test_no_file_names_a_machine_or_a_registry():

@@ -60,16 +60,9 @@ def show_command(name, line):
 def run_locust(folder, url, users, seconds) -> dict[str, dict]:
     """The statistics of a run by name, as locust's --json-file has them (times in ms)."""
     with tempfile.TemporaryDirectory() as results:
-        command = ["locust", "--headless", "--only-summary", "-f", str(folder / "locustfile.py")]
-        command += [
-            "--host",
-            url,
-            "--users",
-            str(users + 1),
-            "--spawn-rate",
-            str(max(4, users / 10)),
-        ]
-        command += ["--run-time", f"{seconds}s", "--loglevel", "CRITICAL"]
+        command = ["locust", "--headless", "--only-summary", "--loglevel", "CRITICAL"]
+        command += ["-f", str(folder / "locustfile.py"), "--host", url, "--users", str(users + 1)]
+        command += ["--spawn-rate", f"{max(4, users / 10):g}", "--run-time", f"{seconds}s"]
         show_command("$", " ".join(command) + f"   # {users} people and a bystander")
         command += ["--json-file", f"{results}/stats"]
         locust = [sys.executable, "-m", *command]
