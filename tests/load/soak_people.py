@@ -22,6 +22,7 @@ NEWS = ("progress", "complete", "error", "cancelled")
 LAST = NEWS[1:]
 JOBS_OF_A_PERSON = 5  # then somebody new comes
 SECONDS_ON_A_STREAM = 60  # on average, before a person drops it and comes back
+LONGEST_PAUSE = 5  # between two jobs, or all would soon start theirs at once
 LONGEST_JOB = 300
 NUMBERS = itertools.count()
 
@@ -62,6 +63,7 @@ class Person:
             try:
                 for _ in range(JOBS_OF_A_PERSON):
                     await self.one_job()
+                    await asyncio.sleep(random.uniform(0, LONGEST_PAUSE))
             except httpx.HTTPError:  # to start a job; it may run, and nobody knows its id
                 self.counts.refused += 1
                 await asyncio.sleep(random.uniform(0.5, 2))
