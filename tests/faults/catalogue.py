@@ -154,7 +154,7 @@ def subscribers_cut_off(lab: Lab) -> Outcome:
     lab.do("subscribers")
     after = {client["id"] for client in lab.redis.client_list(_type="pubsub")}
     assert before
-    assert not before & after
+    assert not before & after  # it happened
     return watch.outcome()
 
 
