@@ -1,7 +1,9 @@
 """`workshop break` finds the step that runs, and does to it what it says."""
 
 import shutil
-import threading
+import subprocess
+import sys
+from pathlib import Path
 
 import httpx
 import pytest
@@ -50,10 +52,10 @@ def test_a_job_whose_process_is_killed_is_done_by_another(folder):
 @pytest.mark.slow
 def test_redis_is_away_for_a_while_and_comes_back(folder):
     with running(folder) as step:
-        away = threading.Thread(target=workshop_break, args=[folder, "redis", "--seconds", 3])
-        away.start()
-        eventually(lambda: status_of(step) == 503)
-        away.join()
+        command = [Path(sys.executable).parent / "workshop", "break", folder, "redis"]
+        with subprocess.Popen([*command, "--seconds", "5"]) as away:
+            eventually(lambda: status_of(step) == 503)
+            assert away.wait(30) == 0
         assert status_of(step) == 200
 
 
