@@ -31,7 +31,7 @@ def listen(person, task_id):
 
 def test_a_silent_stream_says_that_it_lives(listen):
     listener = listen()
-    first, second = eventually(lambda: len(listener.heartbeats) >= 2 and listener.heartbeats[:2])
+    first, second = eventually(lambda: two_of(listener.heartbeats), seconds=10)
     assert {"time", "watching"} <= set(first), f"a heartbeat says {first}"
     assert first["time"] < second["time"]
 
@@ -55,6 +55,10 @@ def test_the_page_listens_to_it(folder):
     # A browser is not asked: try it in yours.
     text = (folder / "static" / "follow.js").read_text()
     assert "heartbeat" in text, "static/follow.js does not listen to heartbeats"
+
+
+def two_of(heartbeats):
+    return len(heartbeats) >= 2 and heartbeats[:2]
 
 
 class Listener:
