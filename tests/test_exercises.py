@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from xml.etree import ElementTree
 
 import pytest
@@ -14,6 +15,7 @@ from workshop.steps import ROOT
 
 EXERCISES = exercises.pages()
 SECTIONS = ["Goal", "Why it matters", "Files", "Check", "Hints", "What a good answer explains"]
+PASSES = "test_the_check_passes_with_the_solution"
 every_exercise = pytest.mark.parametrize("number", EXERCISES)
 
 
@@ -28,12 +30,33 @@ def workshop(*words):
     return CliRunner().invoke(cli.main, words)
 
 
+@pytest.fixture(scope="module")
+def outcomes(request, tmp_path_factory):
+    """(number, solved): what went wrong. Two checks at a time, as they mostly wait."""
+    selected = [
+        (item.callspec.params["number"], item.originalname == PASSES)
+        for item in request.session.items
+        if "outcomes" in getattr(item, "fixturenames", ())
+    ]
+    folders = {case: tmp_path_factory.mktemp(case[0]) for case in selected}
+    with ThreadPoolExecutor(2) as pool:
+        yield {case: pool.submit(outcome_of, *case, folders[case]) for case in selected}
+        pool.shutdown(cancel_futures=True)
+
+
+def outcome_of(number, solved, folder):
+    copy = copied(number, folder)
+    if solved:
+        apply(number, cwd=copy)
+    return check(number, copy)
+
+
 @pytest.mark.slow
 @every_exercise
-def test_the_check_fails_on_the_untouched_step(number, mine):
-    outcomes = check(number, copied(number, mine))
-    assert outcomes, "the check did not even run"
-    for outcome in outcomes:
+def test_the_check_fails_on_the_untouched_step(number, outcomes):
+    wrong = outcomes[number, False].result()
+    assert wrong, "the check did not even run"
+    for outcome in wrong:
         # An error would be the harness, another exception a check that does not tell what to do.
         assert outcome.tag == "failure", outcome.text
         assert re.match(r"AssertionError|assert ", outcome.get("message")), outcome.text
@@ -41,10 +64,8 @@ def test_the_check_fails_on_the_untouched_step(number, mine):
 
 @pytest.mark.slow
 @every_exercise
-def test_the_check_passes_with_the_solution(number, mine):
-    folder = copied(number, mine)
-    apply(number, cwd=folder)
-    assert [outcome.text for outcome in check(number, folder)] == []
+def test_the_check_passes_with_the_solution(number, outcomes):
+    assert [outcome.text for outcome in outcomes[number, True].result()] == []
 
 
 @every_exercise

@@ -5,7 +5,10 @@ python tests/faults/matrix.py
 
 import contextlib
 import csv
+import traceback
+from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 
 from catalogue import FAULTS
 from lab import Lab
@@ -27,28 +30,42 @@ Written by `python tests/faults/matrix.py`, which does each fault to each step i
 COLUMNS = ("fault", "step", "result", "what", "seconds")
 
 
+STEPS_AT_A_TIME = 2  # they mostly wait
+
+
 def main():
-    with ProcessPoolExecutor(2) as pool:  # two steps at a time: they mostly wait
-        rows = [row for rows in pool.map(rows_of, all_steps()) for row in rows]
+    with ProcessPoolExecutor(STEPS_AT_A_TIME) as pool:
+        told = dict(zip(all_steps(), pool.map(outcomes_in, all_steps()), strict=True))
     with CSV.open("w", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        for step, outcomes in told.items():
+            for name, outcome in outcomes.items():
+                writer.writerow({"fault": name, "step": step.name} | outcome._asdict())
     MARKDOWN.write_text(table(read()))
 
 
-def rows_of(step):
-    rows = []
+def outcomes_in(step: Path, names: Iterable[str] = FAULTS) -> dict[str, Outcome]:
+    """What these faults did to the step, one after another, as far as they can happen there."""
+    outcomes = {}
     with contextlib.ExitStack() as stack:
         lab = Lab(step, stack)
         lab.warm_up()
-        for name, (_, steps, do) in FAULTS.items():
+        for name in names:
+            _, steps, do = FAULTS[name]
             if lab.number in steps:
-                lab.mend()
-                outcome = do(lab)
-                print(f"{step.name:20} {name:28} {cell(outcome)}", flush=True)
-                rows.append({"fault": name, "step": step.name} | outcome._asdict())
-    return rows
+                outcomes[name] = tried(do, lab)
+                print(f"{step.name:20} {name:28} {cell(outcomes[name])}", flush=True)
+    return outcomes
+
+
+def tried(do, lab):
+    """The other faults are done also if the lab itself fails in this one."""
+    try:
+        lab.mend()
+        return do(lab)
+    except Exception:
+        return Outcome("failed", traceback.format_exc(), "")
 
 
 def read():
@@ -70,8 +87,8 @@ def table(rows):
 
 
 def cell(outcome):
-    if outcome.result == "lost":
-        return f"lost ({outcome.what})"
+    if outcome.result in ("lost", "failed"):
+        return f"{outcome.result} ({outcome.what})"
     return "survived" if outcome.result == "survived" else f"recovered after {outcome.seconds} s"
 
 
