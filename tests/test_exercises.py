@@ -132,7 +132,7 @@ def test_check_lists_what_there_is_and_says_what_is_missing(mine):
     assert listed.exit_code == 0
     for page in EXERCISES.values():
         assert page.read_text().partition("\n")[0].removeprefix("# ") in listed.output
-    assert "your copy is there" not in listed.output
+    assert "a copy of its step is there" not in listed.output
     unknown = workshop("check", "9.9")
     assert unknown.exit_code == 2
     assert listed.output.strip() in unknown.output
@@ -140,7 +140,7 @@ def test_check_lists_what_there_is_and_says_what_is_missing(mine):
     assert no_copy.exit_code == 1
     assert "workshop copy 2" in no_copy.output
     workshop("copy", "2")
-    assert "your copy is there" in workshop("check").output
+    assert "a copy of its step is there" in workshop("check").output
 
 
 def test_check_shows_a_hint_of_the_page():

@@ -62,7 +62,7 @@ def listing() -> str:
     for page in pages().values():
         made = (steps.MINE / step_of(page).name).is_dir()
         title = page.read_text().partition("\n")[0].removeprefix("# ")
-        lines.append(f"{title:50} {'your copy is there' if made else 'no copy yet'}")
+        lines.append(f"{title:50} {'a copy of its step is there' if made else 'no copy yet'}")
     return "\n".join(lines)
 
 
