@@ -36,7 +36,7 @@ def outcomes(request, tmp_path_factory):
     selected = [
         (item.callspec.params["number"], item.originalname == PASSES)
         for item in request.session.items
-        if "outcomes" in getattr(item, "fixturenames", ())
+        if item.path == request.path and "outcomes" in item.fixturenames
     ]
     folders = {case: tmp_path_factory.mktemp(case[0]) for case in selected}
     with ThreadPoolExecutor(2) as pool:
