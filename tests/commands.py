@@ -49,7 +49,7 @@ curl() {
   command curl --max-time 60 --dump-header "$HEADERS" "$@"
   local code=$? status
   case $code in 0|22|23|28) ;; *) return $code ;; esac
-  [ -e "$HEADERS" ] || return 0
+  [ -s "$HEADERS" ] || return 0
   status=$(sed -n 's/^HTTP[^ ]* \([0-9]*\).*/\1/p' "$HEADERS" | tail -n 1)
   case $status in $EXPECTED|304) ;; *) echo "status $status" >&2; return 1 ;; esac
 }
