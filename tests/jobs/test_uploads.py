@@ -134,6 +134,10 @@ def test_a_tag_with_very_many_attributes_is_refused():
             assert "can be read" in refused("worksheets", document)
 
 
+def test_a_picture_of_one_grey_is_no_tag_with_many_attributes():
+    jobs.check("review", with_part(DOCX, "word/media/grey.bmp", b"=" * 10_000), {})
+
+
 def test_tags_count_whatever_the_part_is_called():
     hostile = with_many_paragraphs(name="document.bin")
     assert "tags (of cells, paragraphs, formats)" in refused("review", hostile)

@@ -19,6 +19,7 @@ STRANGE_ENCODING = re.compile(
     rb"""(?!utf-?8|utf-?16|us-ascii|iso-8859|windows-125)""",
     re.IGNORECASE,
 )
+ATTRIBUTE = re.compile(rb"""=[\s\0]*["']""")  # with its quote: a grey picture is a row of "="
 OLD_OR_ENCRYPTED = bytes.fromhex("D0CF11E0A1B11AE1")  # the container of .doc and .xls
 
 
@@ -62,9 +63,13 @@ def tags_in(part: bytes) -> int:
     if STRANGE_ENCODING.match(part):
         raise ValueError("an encoding in which tags cannot be counted")
     tags = part.count(b"<")
-    if tags <= MOST_TAGS and any(tag.count(b"=") > MOST_ATTRIBUTES for tag in part.split(b"<")):
+    if tags <= MOST_TAGS and any(attributes_in(tag) > MOST_ATTRIBUTES for tag in part.split(b"<")):
         raise ValueError("more attributes than any tag of Office has")
     return tags
+
+
+def attributes_in(tag: bytes) -> int:
+    return len(ATTRIBUTE.findall(tag))
 
 
 def not_readable(suffix: str) -> BadInput:
