@@ -204,9 +204,11 @@ def test_redis_monitor_shows_what_redis_is_asked(valkey_url):
         assert monitor.wait(10) == 0
 
 
-def test_redis_away_is_named_with_the_mend(monkeypatch):
-    monkeypatch.setenv("REDIS_URL", f"redis://127.0.0.1:{processes.free_port()}")
-    answer = CliRunner().invoke(cli.main, ["redis", "keys"])
+@pytest.mark.parametrize("command", [("redis", "keys"), ("start", "2")])
+@pytest.mark.parametrize("url", ["redis://127.0.0.1:{}", "127.0.0.1:{}"])
+def test_redis_away_is_named_with_the_mend(monkeypatch, command, url):
+    monkeypatch.setenv("REDIS_URL", url.format(processes.free_port()))
+    answer = CliRunner().invoke(cli.main, command)
     assert answer.exit_code == 1
     assert "workshop redis serve" in answer.output
 

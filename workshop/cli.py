@@ -13,7 +13,7 @@ from rich.text import Text
 
 from workshop import diff, doctor, exercises, faults, load, redis_tools
 from workshop.processes import last_words, running
-from workshop.steps import ROOT, find_step, number_of
+from workshop.steps import ROOT, find_step, number_of, uses_redis
 
 COLOURS = {"$": "bold", "web": "green", "worker": "cyan", "redis": "magenta"}
 console = Console(highlight=False, soft_wrap=True)
@@ -37,10 +37,10 @@ def main():
 def start(step, port, redis_port):
     """Start a step as its Procfile says, on an embedded Valkey unless REDIS_URL is set."""
     folder = find_step(step)
-    redis = {
-        "redis_url": os.environ.get("REDIS_URL"),
-        "redis_port": redis_port or redis_tools.port_of(number_of(folder)),
-    }
+    url = os.environ.get("REDIS_URL")
+    if url and uses_redis(folder):
+        redis_tools.connected(url).close()
+    redis = {"redis_url": url, "redis_port": redis_port or redis_tools.port_of(number_of(folder))}
     try:
         with running(folder, port=port, say=say, **redis) as step_is_running:
             say("$", f"{folder.name} is ready: {step_is_running.url}   Ctrl-C stops it")

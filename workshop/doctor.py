@@ -53,11 +53,7 @@ def port():
     number = int(os.environ.get("PORT", 8000))
     with socket.socket() as probe:
         taken = probe.connect_ex(("127.0.0.1", number)) == 0
-    return (
-        not taken,
-        f"port {number} is free",
-        "Stop what listens there, or choose another with --port.",
-    )
+    return not taken, f"port {number} is free", "Stop what listens there, or start with --port."
 
 
 def descriptors():

@@ -83,12 +83,13 @@ def ask(url, command):
 
 
 def connected(url):
-    client = redis_py.Redis.from_url(url, socket_timeout=None)  # MONITOR may be silent for long
-    try:
+    try:  # MONITOR may be silent for long
+        client = redis_py.Redis.from_url(url, socket_timeout=None, socket_connect_timeout=5)
         client.ping()
-    except redis_py.ConnectionError as error:
+    except (redis_py.RedisError, ValueError) as error:
         raise click.ClickException(
-            f"No Redis answers at {url}. Start a step and name it (--step 2), start one with "
-            "'workshop redis serve', or set REDIS_URL to where yours is."
+            f"No Redis answers at {url} ({error}). Start one with 'workshop redis serve', set "
+            "REDIS_URL to where yours is, or unset it. To look into a running step, name it: "
+            "workshop redis --step 2"
         ) from error
     return client
