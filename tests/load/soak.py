@@ -30,7 +30,7 @@ from workshop.processes import running
 from workshop.steps import ROOT, find_step
 
 RESULTS = ROOT / "notes" / "results"
-SETTLING = 0.5  # minutes in which new web workers fill up
+SETTLING = 1  # minutes in which new web workers fill up
 COLUMNS = (
     "date", "machine", "command", "minutes", "disturbance", "web MB", "web files", "web threads",
     "redis MB", "redis connections", "subscriptions", *Counts.__annotations__,
