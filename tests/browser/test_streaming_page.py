@@ -1,13 +1,14 @@
 """What a person sees of a stream: in the steps that have one."""
 
 import contextlib
+import json
 import re
 
 import pytest
 
 from actions import start_sample
-from workshop.processes import free_port, running
-from workshop.steps import all_steps, find_step
+from workshop.processes import Process, free_port, running
+from workshop.steps import all_steps, find_step, procfile
 
 pytestmark = pytest.mark.slow  # the quick tests need nothing but Python
 STREAMING = [step for step in all_steps() if (step / "sse.py").exists()]
@@ -131,12 +132,30 @@ def test_where_streams_keep_failing_the_page_polls_and_returns_to_the_stream_lat
     card = start_sample(page)
     page.get_by_text("The page asks every 2 seconds").wait_for()
     card.get_by_role("link", name="Animals").wait_for()
-    assert page.locator(".light").inner_text() == "polling"
+    page.locator('.light[data-light="polling"]').wait_for()
     page.unroute("**/tasks/stream**")
     page.locator('.light[data-light="live"]').wait_for(timeout=60_000)
     card.get_by_role("link", name="The weather").wait_for(timeout=60_000)
     shown = card.locator("progress").evaluate("bar => bar.value")
     assert shown >= 50  # what the stream repeats from before does not turn the page back
+
+
+@through_redis
+def test_of_a_server_that_was_away_for_long_the_page_misses_no_event(step, new_page, start_with):
+    env = {"JOB_PACE": "4", "SECRET_KEY": "the same after the restart"}
+    slow = start_with(step.step, **env)
+    page = new_page(slow.url)
+    card = start_sample(page)
+    card.get_by_role("link", name="Animals").wait_for()
+    slow.processes["web"].stop()
+    page.get_by_text("The server does not answer.").wait_for()
+    env |= {"PORT": slow.url.split(":")[-1], "REDIS_URL": slow.redis_url}
+    web = Process("web", procfile(step.step)["web"], step.step, env, lambda name, line: None)
+    slow.processes["web"] = web
+    card.locator(".state", has_text="done").wait_for(timeout=60_000)
+    lines = page.locator(".log li").all_text_contents()
+    told = [json.loads(line.split(" ", 1)[1]).get("current") for line in lines]
+    assert [number for number in told if number] == [1, 2, 3, 4, 5, 6, 6]
 
 
 @through_redis

@@ -9,7 +9,7 @@ const ENDED = ["SUCCESS", "FAILURE", "CANCELLED"];
 const REFUSED = 401;
 const EVERY = 2000;
 const MOST_FAILURES = 3; // of streams, one after another, before the page asks instead
-const MOST_POLLS = 15; // before it tries a stream again
+const MOST_POLLS = 15; // before it tries a stream again: 0 at first, then 1, 3, 7, 15
 const LONGEST_OPENING = 10_000; // a proxy that holds the stream back never opens it
 const LONGEST_ANSWER = 10_000;
 const LONGEST_SILENCE = 65_000; // more than two heartbeats: nobody is at the other end
@@ -19,6 +19,8 @@ export function follow({ onTask, onEvent, onLight, onTrouble, onGone }) {
   let lastId = "";
   let failures = 0;
   let attempts = 0;
+  let polls = 0;
+  let away = false; // the server itself, and not only its streams
   let source;
   let timer;
   let watchdog;
@@ -48,6 +50,7 @@ export function follow({ onTask, onEvent, onLight, onTrouble, onGone }) {
     // "error" is also the name of EventSource's own trouble, which comes without data.
     if (event.data === undefined) return trouble();
     failures = 0;
+    polls = 0;
     lastId = event.lastEventId || lastId;
     watch(LONGEST_SILENCE);
     count({ bytes: sizeOf(event) });
@@ -73,16 +76,22 @@ export function follow({ onTask, onEvent, onLight, onTrouble, onGone }) {
 
   async function again() {
     close("lost");
-    if (failures >= MOST_FAILURES) return poll(MOST_POLLS);
+    if (failures >= MOST_FAILURES) return askInstead();
     const pause = EVERY + EVERY * Math.random(); // not everybody at once
     if (await ask()) timer = setTimeout(() => listen(), pause);
   }
 
+  function askInstead() {
+    poll(polls);
+    polls = Math.min(2 * polls + 1, MOST_POLLS);
+  }
+
+  // A server that comes back is asked for a stream at once: the buffer has what was missed.
   async function poll(left) {
     onLight("polling");
     const before = attempts;
     if (!(await ask()) || attempts > before) return;
-    if (left > 0) timer = setTimeout(() => poll(left - 1), EVERY);
+    if (away || left > 0) timer = setTimeout(() => poll(away ? 0 : left - 1), EVERY);
     else listen();
   }
 
@@ -90,7 +99,8 @@ export function follow({ onTask, onEvent, onLight, onTrouble, onGone }) {
   async function ask() {
     const expected = [...running];
     const { status, body } = await request("/tasks", { signal: AbortSignal.timeout(LONGEST_ANSWER) });
-    if (status !== 200) {
+    away = status !== 200;
+    if (away) {
       onTrouble(body);
       if (status === REFUSED) close("closed");
       return status !== REFUSED;
