@@ -162,6 +162,14 @@ def test_diff_shows_the_code_in_reading_order_and_names_the_rest():
     assert "Not shown without --all: README.md" in answer.output
 
 
+def test_diff_of_named_files_shows_them_as_they_are_named():
+    answer = CliRunner().invoke(cli.main, ["diff", "1", "2", "tasks.py", "README.md", "app.py"])
+    assert re.findall(r"[+]{3} b/\S+/(\S+)", answer.output) == ["tasks.py", "README.md", "app.py"]
+    answer = CliRunner().invoke(cli.main, ["diff", "1", "2", "jobs/geo.py"])
+    assert answer.exit_code == 2
+    assert "Nothing has changed in jobs/geo.py" in answer.output
+
+
 def test_what_follows_the_step_goes_to_pytest():
     answer = CliRunner().invoke(cli.main, ["test", "1", "-q", "-k", "no_such_test"])
     assert answer.exit_code == pytest.ExitCode.NO_TESTS_COLLECTED
@@ -189,19 +197,41 @@ def test_redis_looks_into_a_running_step(valkey_url, monkeypatch):
     assert ask("channels") == ""
 
 
-def test_redis_monitor_shows_what_redis_is_asked(valkey_url):
+def test_redis_finds_that_of_a_running_step_whatever_its_port(bench, valkey_url, monkeypatch):
+    monkeypatch.delenv("REDIS_URL", raising=False)
+    with redis.Redis.from_url(valkey_url) as client:
+        client.set("greeting", "hello")
+    answer = CliRunner().invoke(cli.main, ["redis", "--step", "2", "ask", "GET", "greeting"])
+    assert "hello" in answer.output
+
+
+@pytest.fixture
+def monitor(valkey_url):
     command = [Path(sys.executable).parent / "workshop", "redis", "monitor"]
     env = os.environ | {"REDIS_URL": valkey_url, "PYTHONUNBUFFERED": "1"}
+    output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     with (
-        subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) as monitor,
+        subprocess.Popen(command, env=env, **output) as process,
         redis.Redis.from_url(valkey_url) as client,
     ):
+        process.redis = client
         eventually(lambda: client.info("clients")["connected_clients"] == 2)
-        client.set("greeting", "hello")
-        line = next(line for line in monitor.stdout if "greeting" in line)
-        assert line.endswith("SET greeting hello\n")
-        monitor.send_signal(signal.SIGINT)
-        assert monitor.wait(10) == 0
+        yield process
+        process.kill()
+
+
+def test_redis_monitor_shows_what_redis_is_asked(monitor):
+    monitor.redis.set("greeting", "hello")
+    line = next(line for line in monitor.stdout if "greeting" in line)
+    assert line.endswith("SET greeting hello\n")
+    monitor.send_signal(signal.SIGINT)
+    assert monitor.wait(10) == 0
+
+
+def test_redis_monitor_says_so_when_redis_goes(monitor):
+    monitor.redis.shutdown(nosave=True)
+    said, _ = monitor.communicate(timeout=30)
+    assert said.endswith("Error: Redis has gone; was its step stopped?\n")
 
 
 @pytest.mark.parametrize("command", [("redis", "keys"), ("start", "2")])

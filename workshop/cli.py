@@ -40,7 +40,7 @@ def start(step, port, redis_port):
     url = os.environ.get("REDIS_URL")
     if url and uses_redis(folder):
         redis_tools.connected(url).close()
-    redis = {"redis_url": url, "redis_port": redis_port or redis_tools.port_of(number_of(folder))}
+    redis = {"redis_url": url, "redis_port": redis_port or 6400 + number_of(folder)}
     try:
         with running(folder, port=port, say=say, **redis) as step_is_running:
             say("$", f"{folder.name} is ready: {step_is_running.url}   Ctrl-C stops it")

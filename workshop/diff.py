@@ -35,18 +35,21 @@ FOR_LATER = ("tests/", "conftest.py", "README.md", "deploy/")
 @click.command()
 @click.argument("before")
 @click.argument("after")
+@click.argument("files", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="Tests and READMEs as well.")
 @click.option("--stat", is_flag=True, help="Only how many lines of which file.")
-def diff(before, after, everything, stat):
-    """Show what changed from one step to another, or to 'mine': code first, in reading order."""
+def diff(before, after, files, everything, stat):
+    """Show what changed from a step to another, or to 'mine': code in reading order, or FILES."""
     before = find_step(before)
     after = copy_of(before) if after == "mine" else find_step(after)
-    files = changed_files(before, after)
-    shown = [name for name in files if everything or not name.startswith(FOR_LATER)]
+    changed = changed_files(before, after)
+    if unchanged := set(files) - set(changed):
+        raise click.UsageError(f"Nothing has changed in {', '.join(sorted(unchanged))}.")
+    shown = files or [name for name in changed if everything or not name.startswith(FOR_LATER)]
     names = " ".join(os.path.relpath(step, STEPS) for step in (before, after))
     text = [f"$ git diff --no-index {names}   # in steps/, file by file\n"]
     text += [git_diff(before / name, after / name, stat) for name in shown]
-    if left := [name for name in files if name not in shown]:
+    if not files and (left := [name for name in changed if name not in shown]):
         text.append(f"\nNot shown without --all: {', '.join(left)}\n")
     click.echo_via_pager(text)
 
@@ -77,6 +80,6 @@ def content(path):
 
 def git_diff(before, after, stat):
     sides = (os.path.relpath(p, STEPS) if p.is_file() else os.devnull for p in (before, after))
-    options = ["--stat"] if stat else ["--color=always"]
-    command = ["git", "diff", "--no-index", *options, "--", *sides]
+    option = "--stat" if stat else "--color=always"
+    command = ["git", "diff", "--no-index", option, "--", *sides]
     return subprocess.run(command, cwd=STEPS, capture_output=True, text=True).stdout

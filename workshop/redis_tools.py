@@ -6,13 +6,8 @@ import time
 import click
 import redis as redis_py
 
-from workshop.processes import embedded_valkey
-from workshop.steps import find_step, number_of
-
-
-def port_of(number: int) -> int:
-    """Where the Valkey of a step listens; without a number, where a Redis usually does."""
-    return 6400 + number if number else 6379
+from workshop.processes import USUAL_REDIS, embedded_valkey, process_in
+from workshop.steps import find_step
 
 
 @click.group()
@@ -20,13 +15,12 @@ def port_of(number: int) -> int:
 @click.pass_context
 def redis(context, step):
     """Watch or ask the Redis of a running step, or serve one."""
-    port = port_of(number_of(find_step(step)) if step else 0)
-    context.obj = os.environ.get("REDIS_URL") if step is None else None
-    context.obj = context.obj or f"redis://127.0.0.1:{port}"
+    environ = process_in(find_step(step), "web").environ() if step else os.environ
+    context.obj = environ.get("REDIS_URL", USUAL_REDIS)
 
 
 @redis.command()
-@click.option("--port", default=port_of(0), show_default=True)
+@click.option("--port", default=6379, show_default=True)
 def serve(port):
     """Run a Redis for steps that you start by hand, until Ctrl-C. It forgets all when it ends."""
     with embedded_valkey(port) as url:
@@ -48,6 +42,8 @@ def monitor(url):
                 click.echo(f"{command['time']:.3f} {command['command'][:200]}")
         except KeyboardInterrupt:
             return
+        except redis_py.ConnectionError as error:
+            raise click.ClickException("Redis has gone; was its step stopped?") from error
 
 
 @redis.command()
