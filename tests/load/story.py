@@ -3,9 +3,6 @@ process, and a second web process beside the first."""
 
 import contextlib
 import csv
-import socket
-import socketserver
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,6 +10,7 @@ from pathlib import Path
 import click
 import httpx
 
+from relay import relay
 from workshop.processes import Process, answers, free_port, running
 from workshop.steps import find_step, procfile
 from workshop.testing import Person, eventually
@@ -141,39 +139,6 @@ def bytes_per_update(step):
             while not is_over(person, answer["task_id"]):
                 time.sleep(POLL_SECONDS)
         return round((wire.bytes - before) / UPDATES)
-
-
-@contextlib.contextmanager
-def relay(url):
-    """An address that leads to the step, and counts the bytes of both directions."""
-    target = httpx.URL(url)
-    with Relay(("127.0.0.1", 0), Connection) as server:
-        server.target, server.bytes = (target.host, target.port), 0
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}", server
-        finally:
-            server.shutdown()
-
-
-class Relay(socketserver.ThreadingTCPServer):
-    daemon_threads = True
-
-
-class Connection(socketserver.BaseRequestHandler):
-    def handle(self):
-        with socket.create_connection(self.server.target) as there:
-            back = threading.Thread(target=self.pass_on, args=(there, self.request))
-            back.start()
-            self.pass_on(self.request, there)
-            back.join()
-
-    def pass_on(self, source, sink):
-        with contextlib.suppress(OSError):
-            while piece := source.recv(65536):
-                self.server.bytes += len(piece)
-                sink.sendall(piece)
-            sink.shutdown(socket.SHUT_WR)
 
 
 def restart(step, env):
