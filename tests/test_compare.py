@@ -15,6 +15,7 @@ import charts
 import compare
 import sampling
 import story
+from relay import relay
 
 RESULTS = ROOT / "notes" / "results"
 
@@ -83,7 +84,7 @@ def test_rows_of_another_command_are_not_mixed_in(tmp_path):
 def test_bytes_that_pass_the_relay_are_counted_in_both_directions():
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        with story.relay(f"http://127.0.0.1:{port}") as (url, wire):
+        with relay(f"http://127.0.0.1:{port}") as (url, wire):
             with socket.create_connection(("127.0.0.1", httpx.URL(url).port)) as client:
                 client.sendall(b"12345")
                 there, _ = server.accept()
@@ -136,7 +137,7 @@ def test_the_summary_has_the_most_people_before_a_step_ended():
     ]
     (line,) = charts.summary(rows).splitlines()[2:]
     assert line.startswith("| a | 10 | 3 |")
-    assert line.endswith("| 50 people: 5 not served in 140 s |")
+    assert line.endswith("| 50 people: 5 not served in 140 s, in 1 of 2 runs |")
 
 
 def test_the_committed_tables_are_what_the_committed_numbers_give():

@@ -47,8 +47,8 @@ def table(rows: list[dict]) -> str:
     """A Markdown table: for each step and number of people, the mean of the repeats."""
     means = []
     for step, people in sorted({(row["step"], int(row["people"])) for row in rows}):
-        mine = [row for row in rows if (row["step"], int(row["people"])) == (step, people)]
-        ended = next((row["ended"] for row in mine if row["ended"]), "")
+        mine = repeats(rows, step, people)
+        ended = reason(mine)
         if not usable(mine):
             ended += " (locust was saturated: not used)"
         cells = {column: mean([row[column] for row in mine]) for column in SHOWN}
@@ -102,8 +102,22 @@ def draw_all(rows: list[dict], folder: Path):
 
 def ends(rows):
     """{step: (people, why)}, where it ended first."""
-    ended = sorted((row for row in rows if row["ended"]), key=lambda row: -int(row["people"]))
-    return {row["step"]: (int(row["people"]), row["ended"]) for row in ended}
+    ended = sorted({(row["step"], int(row["people"])) for row in rows if row["ended"]})
+    return {
+        step: (people, reason(repeats(rows, step, people))) for step, people in reversed(ended)
+    }
+
+
+def repeats(rows, step, people):
+    return [row for row in rows if (row["step"], int(row["people"])) == (step, people)]
+
+
+def reason(rows):
+    """Why a step ended at this point; and in how many of the repeats, if not in all."""
+    reasons = [row["ended"] for row in rows if row["ended"]]
+    if 0 < len(reasons) < len(rows):
+        return f"{reasons[0]}, in {len(reasons)} of {len(rows)} runs"
+    return reasons[0] if reasons else ""
 
 
 def draw(lines, ends, title, file):
