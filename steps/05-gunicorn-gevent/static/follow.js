@@ -9,7 +9,7 @@ const ENDED = ["SUCCESS", "FAILURE", "CANCELLED"];
 const REFUSED = 401;
 const EVERY = 2000;
 const MOST_FAILURES = 3; // of streams, one after another, before the page asks instead
-const MOST_POLLS = 15; // before it tries a stream again: 0 at first, then 1, 3, 7, 15
+const MOST_POLLS = 16; // before it tries a stream again: 1 at first, then 2, 4, 8
 const LONGEST_OPENING = 10_000; // a proxy that holds the stream back never opens it
 const LONGEST_ANSWER = 10_000;
 const LONGEST_SILENCE = 65_000; // more than two heartbeats: nobody is at the other end
@@ -19,7 +19,7 @@ export function follow({ onTask, onEvent, onLight, onTrouble, onGone }) {
   let lastId = "";
   let failures = 0;
   let attempts = 0;
-  let polls = 0;
+  let polls = 1;
   let away = false; // the server itself, and not only its streams
   let source;
   let timer;
@@ -50,7 +50,7 @@ export function follow({ onTask, onEvent, onLight, onTrouble, onGone }) {
     // "error" is also the name of EventSource's own trouble, which comes without data.
     if (event.data === undefined) return trouble();
     failures = 0;
-    polls = 0;
+    polls = 1;
     lastId = event.lastEventId || lastId;
     watch(LONGEST_SILENCE);
     count({ bytes: sizeOf(event) });
@@ -83,7 +83,7 @@ export function follow({ onTask, onEvent, onLight, onTrouble, onGone }) {
 
   function askInstead() {
     poll(polls);
-    polls = Math.min(2 * polls + 1, MOST_POLLS);
+    polls = Math.min(2 * polls, MOST_POLLS);
   }
 
   // A server that comes back is asked for a stream at once: the buffer has what was missed.
@@ -91,7 +91,7 @@ export function follow({ onTask, onEvent, onLight, onTrouble, onGone }) {
     onLight("polling");
     const before = attempts;
     if (!(await ask()) || attempts > before) return;
-    if (away || left > 0) timer = setTimeout(() => poll(away ? 0 : left - 1), EVERY);
+    if (away || left > 1) timer = setTimeout(() => poll(away ? 1 : left - 1), EVERY);
     else listen();
   }
 
