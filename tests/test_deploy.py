@@ -1,17 +1,17 @@
 """What deploy/ of step 05 promises, tried: nginx in front of two nodes that share only Redis."""
 
 import contextlib
-import os
 import re
 import shutil
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from urllib.parse import urlsplit
 
-import httpx
 import pytest
 
+from nginx import NGINX, is_up, nginx
 from workshop.processes import Process, embedded_valkey, free_port, running
 from workshop.steps import find_step, procfile
 from workshop.testing import Person, eventually
@@ -21,7 +21,7 @@ DEPLOY = STEP / "deploy"
 KEY = {"SECRET_KEY": "the same on both nodes", "JOB_PACE": "1"}
 
 needs_nginx = pytest.mark.skipif(
-    not shutil.which("nginx"), reason="no nginx: install it with your system's packages"
+    not NGINX, reason="no nginx: install it with your system's packages"
 )
 needs_linters = pytest.mark.skipif(
     not (Path(sys.executable).parent / "hadolint").exists(),
@@ -39,10 +39,9 @@ class TwoNodes:
             copy = shutil.copytree(STEP, folder / name / STEP.name)
             node = running(copy, redis_url=redis_url, env=KEY)
             self.nodes.append(stack.enter_context(node))
-        self.url, command = proxy(folder, [node.url for node in self.nodes])
-        self.nginx = Process("nginx", command, folder, {}, lambda name, line: None)
-        stack.callback(self.nginx.stop)
-        eventually(lambda: is_up(self.url))
+        self.url = f"https://127.0.0.1:{free_port()}"
+        http = site(self.url, folder, [node.url for node in self.nodes])
+        stack.enter_context(nginx(folder, http, self.url))
 
 
 @pytest.fixture
@@ -51,31 +50,18 @@ def two_nodes(tmp_path):
         yield TwoNodes(tmp_path, stack)
 
 
-def proxy(folder, nodes):
-    """Our nginx.conf with addresses and certificates of this machine, and how to start it."""
-    port, key, certificate = free_port(), folder / "key.pem", folder / "certificate.pem"
+def site(url, folder, nodes):
+    """Our nginx.conf with addresses and certificates of this machine."""
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
     openssl = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost"
     run([*openssl.split(), "-keyout", str(key), "-out", str(certificate)])
     text = (DEPLOY / "nginx.conf").read_text()
     for name, node in zip(("web1:8000", "web2:8000"), nodes, strict=True):
         assert name in text
         text = text.replace(name, node.removeprefix("http://"))
-    text = text.replace("listen 443", f"listen 127.0.0.1:{port}")
+    text = text.replace("listen 443", f"listen {urlsplit(url).netloc}")
     text = text.replace("/etc/nginx/tls/fullchain.pem", str(certificate))
-    text = text.replace("/etc/nginx/tls/privkey.pem", str(key))
-    paths = "".join(
-        f"{name}_temp_path {folder}/{name};"
-        for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
-    # As root, nginx would give its workers to a user who may not write here.
-    user = "user root;" if os.geteuid() == 0 else ""
-    (folder / "nginx.conf").write_text(
-        f"{user} daemon off; error_log stderr; pid {folder}/nginx.pid; events {{}}\n"
-        f"http {{ access_log off; {paths}\n{text} }}\n"
-    )
-    command = ["nginx", "-p", str(folder), "-c", str(folder / "nginx.conf")]
-    run([*command, "-t"])
-    return f"https://127.0.0.1:{port}", " ".join(command)
+    return text.replace("/etc/nginx/tls/privkey.pem", str(key))
 
 
 @needs_nginx
@@ -131,7 +117,7 @@ def restart_both_nodes(two_nodes):
         command = procfile(node.step)["web"]
         env = KEY | {"PORT": node.url.split(":")[-1], "REDIS_URL": node.redis_url}
         node.processes["web"] = Process("web", command, node.step, env, lambda name, line: None)
-        eventually(lambda node=node: is_up(f"{node.url}/healthz"))
+        eventually(lambda node=node: is_up(node.url))
 
 
 @needs_nginx
@@ -194,13 +180,6 @@ def essence(command):
 
 def tool(name):
     return str(Path(sys.executable).parent / name)
-
-
-def is_up(url):
-    try:
-        return httpx.get(url, verify=False).status_code == 200
-    except httpx.TransportError:
-        return False
 
 
 def run(command):

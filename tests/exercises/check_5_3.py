@@ -1,22 +1,16 @@
 """5.3: nginx in front of the copy, once holding the news back, and once mended."""
 
-import contextlib
-import os
-import shutil
-from pathlib import Path
+from urllib.parse import urlsplit
 
-import httpx
 import pytest
 
-from workshop.processes import Process, free_port, running
-from workshop.testing import Person, eventually
+from nginx import NGINX, nginx
+from workshop.processes import free_port, running
+from workshop.testing import Person
 
-PLACES = os.pathsep.join([os.environ["PATH"], "/usr/sbin", "/usr/local/sbin"])
-NGINX = shutil.which("nginx", path=PLACES)
 INSTALL = (
     "no nginx here: 'sudo apt install nginx' (Debian, Ubuntu) or 'brew install nginx' (macOS)"
 )
-BUFFERS = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 # As if the app had not asked for its news to be passed on at once.
 DEAF = "proxy_http_version 1.0; proxy_ignore_headers X-Accel-Buffering;"
 OLD = "proxy_http_version 1.0;"
@@ -58,7 +52,10 @@ def included(folder, name):
 
 def heard_in_time(app, tmp_path, server="", location=""):
     """The iterations of which somebody heard through nginx while the job was just there."""
-    with nginx(tmp_path, app.url, server, location) as url, Person(url) as person:
+    url = f"http://127.0.0.1:{free_port()}"
+    passed_on = f"location / {{ proxy_pass {app.url};\n{location}\n}}"
+    http = f"server {{ listen {urlsplit(url).netloc}; {server}\n{passed_on} }}"
+    with nginx(tmp_path, http, url), Person(url) as person:
         task_id = person.task_id("optimize")
         return [
             data["current"]
@@ -66,33 +63,3 @@ def heard_in_time(app, tmp_path, server="", location=""):
             if data.get("current") in IN_TIME
             and person.task(task_id)["current"] <= data["current"] + 100
         ]
-
-
-@contextlib.contextmanager
-def nginx(folder: Path, app_url, server, location):
-    port = free_port()
-    paths = "".join(f"{name}_temp_path {folder}/{name}; " for name in BUFFERS)
-    # As root, nginx would give its workers to a user who may not write here.
-    user = "user root;" if os.geteuid() == 0 else ""
-    config = folder / "nginx.conf"
-    config.write_text(
-        f"{user} daemon off; error_log stderr; pid {folder}/nginx.pid; events {{}}\n"
-        f"http {{ access_log off; {paths}\n"
-        f"server {{ listen 127.0.0.1:{port}; {server}\n"
-        f"location / {{ proxy_pass {app_url};\n{location}\n}} }} }}\n"
-    )
-    process = Process("nginx", f"{NGINX} -p {folder} -c {config}", folder, {}, lambda *_: None)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        eventually(lambda: not process.alive() or is_up(url))
-        assert process.alive(), "\n".join(process.output)
-        yield url
-    finally:
-        process.stop()
-
-
-def is_up(url):
-    try:
-        return httpx.get(f"{url}/healthz").status_code == 200
-    except httpx.TransportError:
-        return False

@@ -5,11 +5,12 @@ import os
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from urllib.parse import urlsplit
 
-import httpx
 import psutil
 import redis
 
+from nginx import nginx
 from watches import Polling, Resuming, Streaming, Waiting
 from workshop import processes
 from workshop.faults import FAULTS
@@ -113,27 +114,9 @@ class Lab:
 
     def proxy(self, options: str) -> str:
         """The address of an nginx in front of the step."""
-        folder, port = Path(self.stack.enter_context(TemporaryDirectory())), free_port()
-        paths = "".join(
-            f"{name}_temp_path {folder}/{name};"
-            for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-        )
-        # As root, nginx would give its workers to a user who may not write here.
-        user = "user root;" if os.geteuid() == 0 else ""
-        (folder / "nginx.conf").write_text(
-            f"{user} daemon off; error_log stderr; pid {folder}/nginx.pid; events {{}}\n"
-            f"http {{ access_log off; {paths}\nserver {{ listen 127.0.0.1:{port};\n"
-            f"location / {{ proxy_pass {self.url}; proxy_http_version 1.1; {options} }} }} }}\n"
-        )
-        command = f"nginx -p {folder} -c {folder}/nginx.conf"
-        nginx = Process("nginx", command, folder, {}, lambda name, line: None)
-        self.stack.callback(nginx.stop)
-        eventually(lambda: is_up(f"http://127.0.0.1:{port}"))
-        return f"http://127.0.0.1:{port}"
-
-
-def is_up(url):
-    try:
-        return httpx.get(f"{url}/healthz", timeout=2).status_code == 200
-    except httpx.TransportError:
-        return False
+        folder = Path(self.stack.enter_context(TemporaryDirectory()))
+        url = f"http://127.0.0.1:{free_port()}"
+        passed_on = f"proxy_pass {self.url}; proxy_http_version 1.1; {options}"
+        server = f"listen {urlsplit(url).netloc}; location / {{ {passed_on} }}"
+        self.stack.enter_context(nginx(folder, f"server {{ {server} }}", url))
+        return url

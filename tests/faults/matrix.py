@@ -5,15 +5,19 @@ python tests/faults/matrix.py
 
 import contextlib
 import csv
+import sys
 import traceback
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+from workshop.steps import ROOT, all_steps
+
+sys.path.insert(1, str(ROOT / "tests"))  # for nginx.py
+
 from catalogue import FAULTS
 from lab import Lab
 from watches import Outcome
-from workshop.steps import ROOT, all_steps
 
 CSV = ROOT / "notes" / "results" / "faults.csv"
 MARKDOWN = CSV.with_suffix(".md")
