@@ -145,6 +145,22 @@ def test_where_streams_keep_failing_the_page_polls_and_returns_to_the_stream_lat
 
 
 @through_redis
+def test_a_page_that_could_not_ask_at_first_still_follows_what_runs(step, new_page, start_with):
+    slow = start_with(step.step, JOB_PACE="3")
+    page = new_page(slow.url)
+    start_sample(page)
+    newest = start_sample(page)  # in a snapshot it comes first, and has ended
+    page.locator("#tasks article").nth(1).wait_for()
+    newest.get_by_role("button", name="Cancel").click()
+    newest.locator(".state", has_text="cancelled").wait_for()
+    tab = page.context.new_page()
+    tab.route("**/tasks", lambda route: route.abort(), times=1)
+    tab.goto(slow.url)
+    tab.locator('.light[data-light="live"]').wait_for()
+    tab.locator("#tasks .state", has_text="done").wait_for(timeout=60_000)
+
+
+@through_redis
 def test_of_a_server_that_was_away_for_long_the_page_misses_no_event(step, new_page, start_with):
     env = {"JOB_PACE": "4", "SECRET_KEY": "the same after the restart"}
     slow = start_with(step.step, **env)

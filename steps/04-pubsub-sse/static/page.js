@@ -18,6 +18,7 @@ const LIGHTS = {
   lost: "The event stream is lost. The page tries again in a few seconds.",
   polling: "Streams keep failing. The page asks every 2 seconds, and tries a stream again later.",
   closed: "No task is running, and no stream is open.",
+  refused: "The server does not know this browser any more.",
 };
 const GONE = {
   error: "The server no longer knows this task.",

@@ -11,6 +11,7 @@ const EVERY = 2000;
 const MOST_FAILURES = 3; // of streams, one after another, before the page asks instead
 const MOST_POLLS = 16; // before it tries a stream again: 1 at first, then 2, 4, 8
 const LONGEST_OPENING = 10_000; // a proxy that holds the stream back never opens it
+const LONGEST_RETRY = 4000; // before the browser comes back by itself, as the server told it
 const LONGEST_ANSWER = 10_000;
 const LONGEST_SILENCE = 65_000; // more than two heartbeats: nobody is at the other end
 
@@ -21,6 +22,7 @@ export function follow({ onTask, onEvent, onLight, onTrouble, onGone }) {
   let attempts = 0;
   let polls = 1;
   let away = false; // the server itself, and not only its streams
+  let asked = false; // until then it is not known which tasks run
   let source;
   let timer;
   let watchdog;
@@ -44,6 +46,7 @@ export function follow({ onTask, onEvent, onLight, onTrouble, onGone }) {
     onLight("live");
     onTrouble(null);
     watch(LONGEST_SILENCE);
+    if (!asked) ask();
   }
 
   function arrived(event) {
@@ -58,7 +61,7 @@ export function follow({ onTask, onEvent, onLight, onTrouble, onGone }) {
     // After a "reset" comes what all tasks are now; a page that shows just that need do no more.
     const news = JSON.parse(event.data);
     if (news.task_id) told(news);
-    if (running.size === 0) close("closed");
+    if (asked && running.size === 0) finish();
   }
 
   function told(task) {
@@ -72,13 +75,15 @@ export function follow({ onTask, onEvent, onLight, onTrouble, onGone }) {
     onLight("lost");
     // The browser comes back by itself, unless the answer was an error: then it never does.
     if (source.readyState === EventSource.CLOSED || failures >= MOST_FAILURES) again();
+    else watch(LONGEST_RETRY + LONGEST_OPENING);
   }
 
   async function again() {
     close("lost");
     if (failures >= MOST_FAILURES) return askInstead();
     const pause = EVERY + EVERY * Math.random(); // not everybody at once
-    if (await ask()) timer = setTimeout(() => listen(), pause);
+    const before = attempts;
+    if ((await ask()) && attempts === before) timer = setTimeout(() => listen(), pause);
   }
 
   function askInstead() {
@@ -90,9 +95,10 @@ export function follow({ onTask, onEvent, onLight, onTrouble, onGone }) {
   async function poll(left) {
     onLight("polling");
     const before = attempts;
+    const wasAway = away;
     if (!(await ask()) || attempts > before) return;
-    if (away || left > 1) timer = setTimeout(() => poll(away ? 1 : left - 1), EVERY);
-    else listen();
+    if (wasAway && !away) listen();
+    else timer = setTimeout(() => (away || left > 1 ? poll(left - 1) : listen()), EVERY);
   }
 
   // Asks how all tasks are, and returns whether there is anything to wait for.
@@ -102,14 +108,15 @@ export function follow({ onTask, onEvent, onLight, onTrouble, onGone }) {
     away = status !== 200;
     if (away) {
       onTrouble(body);
-      if (status === REFUSED) close("closed");
+      if (status === REFUSED) close("refused");
       return status !== REFUSED;
     }
+    asked = true;
     onTrouble(null);
     body.tasks.reverse().forEach(told); // the newest last, as if they had just been told
     const found = body.tasks.map((task) => task.task_id);
     for (const taskId of expected.filter((id) => !found.includes(id))) gone(taskId);
-    if (running.size === 0) close("closed");
+    if (running.size === 0) finish();
     return running.size > 0;
   }
 
@@ -124,6 +131,12 @@ export function follow({ onTask, onEvent, onLight, onTrouble, onGone }) {
       failures += 1;
       again();
     }, patience);
+  }
+
+  function finish() {
+    failures = 0;
+    polls = 1;
+    close("closed");
   }
 
   function close(light) {
