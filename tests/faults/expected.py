@@ -1,7 +1,8 @@
 """What people lose, by step and fault. All else is survived, or recovered from."""
 
+from watches import HELD
+
 TOLD = "the job, and the page says so"
-HELD = "what streams held: it is not given back"
 HEAPS = "live news: they come in heaps"
 POLL = "most of the streams: these people poll"
 

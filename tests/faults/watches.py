@@ -14,6 +14,7 @@ PATIENCE = 60  # seconds, before the job counts as lost
 EVERY = 100  # iterations from one update of the job to the next
 MANY = httpx.Limits(max_connections=None)
 NEWS = ("progress", "complete", "error", "cancelled")
+HELD = "what streams held: it is not given back"
 
 
 class Outcome(NamedTuple):
@@ -87,7 +88,7 @@ class Watch:
         self.person.close()
         if leaked := self.lab.leaked(self.before):
             self.trouble(f"not given back: {leaked}")
-            lost = lost or "what streams held: it is not given back"
+            lost = lost or HELD
         if lost:
             return Outcome("lost", lost)
         if not self.troubles:
