@@ -138,7 +138,8 @@ def draw(lines, ends, title, file):
         where, why = ends.get(step, (0, ""))
         if where in people:
             axes.plot(where, means[people.index(where)], "X", color=colour, markersize=12)
-        names.append(((people[-1], means[-1]), f"{step}\nended: {why}" if why else step, colour))
+        name = f"{step}\nended at {where:,}: {why}" if why else step
+        names.append((means[-1], name, colour))
     plain(axes, title)
     write_beside(axes, names)
     figure.savefig(file, transparent=True, bbox_inches="tight", metadata={"Date": None})
@@ -159,15 +160,21 @@ def plain(axes, title):
 
 
 def write_beside(axes, names):
-    """Each name where its line ends. At the right edge, pushed up where it would cover another."""
-    right = max(point[0] for point, *_ in names)
+    """Each name at the right edge, as high as its line ends; pushed up where it would cover
+    another."""
     lowest = -math.inf
-    for point, text, colour in sorted(names, key=lambda name: name[0][1]):
-        _, y = axes.transData.transform(point) * 72 / axes.figure.dpi  # points
+    for end, text, colour in sorted(names):
+        _, y = axes.transData.transform((1, end)) * 72 / axes.figure.dpi  # points
         height = LINE * len(text.splitlines())
-        low = max(y - height / 2, lowest) if point[0] == right else y + 5
-        if point[0] == right:
-            lowest = low + height
-        offset = (10, low + height / 2 - y)
-        style = {"textcoords": "offset points", "va": "center", "color": colour, "fontsize": 10}
-        axes.annotate(text, point, offset, **style)
+        low = max(y - height / 2, lowest)
+        lowest = low + height
+        axes.annotate(
+            text,
+            (1, end),
+            (5, low + height / 2 - y),
+            xycoords=("axes fraction", "data"),
+            textcoords="offset points",
+            va="center",
+            color=colour,
+            fontsize=10,
+        )
