@@ -108,6 +108,21 @@ def test_the_server_goes_and_comes_back_and_the_page_catches_up(step, new_page):
 
 
 @in_steps_with_a_worker
+def test_an_answer_in_html_is_none_and_the_page_asks_again(step, new_page):
+    with running(step.step, env={"JOB_PACE": "4"}) as slow:
+        page = new_page(slow.url)
+        page.route("**/tasks/stream**", lambda route: route.fulfill(status=503, body="{}"))
+        card = start_sample(page)
+        card.get_by_role("link", name="Animals").wait_for()
+        answers = re.compile(r"/tasks(/\w{32})?$")
+        page.route(answers, lambda route: route.fulfill(body="<p>Please log in."))
+        page.get_by_text("The server's answer cannot be read.").wait_for()
+        page.unroute(answers)
+        wait_until_done(card)
+        assert page.get_by_role("alert").count() == 0
+
+
+@in_steps_with_a_worker
 def test_redis_goes_and_comes_back_and_the_page_says_so(step, new_page, stopped_redis):
     page = new_page(step.url)
     card = start_sample(page)

@@ -90,7 +90,8 @@ function showTask(part, task) {
 
 function titleOf(kind) {
   const form = document.querySelector(`form:has([name=kind][value="${kind}"])`);
-  return form.closest("details").querySelector("summary").textContent;
+  // It may have been started from a newer page, with a kind that this one does not offer.
+  return form?.closest("details").querySelector("summary").textContent ?? kind;
 }
 
 function metricCard([name, value]) {

@@ -16,18 +16,10 @@ export async function request(url, options = {}) {
     const response = await fetch(url, { headers: { Accept: "application/json" }, ...options });
     const text = await response.text();
     count({ requests: 1, bytes: sizeOf(response, text) });
-    return { status: response.status, body: parsed(text) };
-  } catch {
-    return { status: 0, body: SILENCE };
-  }
-}
-
-// A proxy in between may answer in HTML.
-function parsed(text) {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return NONSENSE;
+    return { status: response.status, body: JSON.parse(text) };
+  } catch (error) {
+    // A proxy in between may answer in HTML: whatever its status, that is no answer.
+    return { status: 0, body: error instanceof SyntaxError ? NONSENSE : SILENCE };
   }
 }
 
