@@ -5,6 +5,7 @@ import json
 import sys
 
 import pytest
+import redis
 
 from actions import start_sample
 from workshop.processes import Process, free_port, running
@@ -194,6 +195,50 @@ def test_a_stream_that_was_cut_off_goes_on_from_the_last_event(step, new_page, s
         page.locator('.light[data-light="lost"]').wait_for()
         card.locator(".state", has_text="done").wait_for(timeout=60_000)
         assert lessons_told(page) == [1, 2, 3, 4, 5, 6, 6]
+
+
+@through_redis
+def test_with_the_next_news_redis_is_no_longer_away(step, new_page, start_with, stopped_redis):
+    slow = start_with(step.step, JOB_PACE="2")
+    page = new_page(slow.url)
+    card = start_sample(page)
+    card.get_by_role("link", name="Animals").wait_for()
+    with stopped_redis(slow):
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # it asks
+        page.get_by_text("Redis is away.").wait_for()
+    page.locator("#stream-problem").wait_for(state="hidden")
+    assert page.locator(".light").inner_text() == "live"
+    assert card.locator(".state").inner_text() == "running"
+
+
+@through_redis
+def test_a_task_that_waits_for_a_worker_is_not_turned_back_by_the_stream(step, new_page):
+    with running(step.step, commands={"worker": None}) as alone:
+        page = new_page(alone.url)
+        start_sample(page).get_by_text("Waiting for a worker").wait_for()
+        page.reload()
+        page.locator(".log li").first.wait_for(state="attached")
+        assert page.locator("#tasks .message").inner_text().startswith("Waiting for a worker")
+
+
+@through_redis
+def test_what_a_reset_does_not_name_is_gone_though_another_task_runs(step, new_page):
+    env = {"HEARTBEAT_SECONDS": "0.2"}  # after twenty of them, the stream looks into the buffer
+    with contextlib.ExitStack() as stack:
+        alone = stack.enter_context(running(step.step, env=env, commands={"worker": None}))
+        client = stack.enter_context(redis.Redis.from_url(alone.redis_url))
+        page = new_page(alone.url)
+        for number in range(3):
+            newest = start_sample(page)
+            page.locator("#tasks article").nth(number).wait_for()
+        page.get_by_text("Waiting for a worker").nth(2).wait_for()  # it asks about none any more
+        newest.get_by_role("button", name="Cancel").click()  # an event, so that there is a buffer
+        newest.locator(".state", has_text="cancelled").wait_for()
+        oldest = page.locator("#tasks article").last
+        client.delete(f"task:{oldest.get_attribute('id')}", *client.keys("task_events:*"))
+        oldest.locator(".state", has_text="gone").wait_for()
+        assert page.locator("#tasks .state", has_text="queued").count() == 1
+        assert page.locator(".light").inner_text() == "live"
 
 
 @through_redis

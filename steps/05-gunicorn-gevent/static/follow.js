@@ -9,7 +9,7 @@ const ENDED = ["SUCCESS", "FAILURE", "CANCELLED"];
 const REFUSED = 401;
 const EVERY = 2000;
 const MOST_FAILURES = 3; // of streams, one after another, before the page asks instead
-const MOST_POLLS = 16; // before it tries a stream again: 1 at first, then 2, 4, 8
+const MOST_POLLS = 16; // before it tries a stream again; 1 at first, and then twice as many
 const LONGEST_OPENING = 10_000; // a proxy that holds the stream back never opens it
 const LONGEST_RETRY = 4000; // before the browser comes back by itself, as the server told it
 const LONGEST_ANSWER = 10_000;
@@ -19,10 +19,10 @@ export function follow({ onTask, onEvent, onLight, onTrouble, onGone }) {
   const running = new Set();
   let lastId = "";
   let failures = 0;
-  let attempts = 0;
+  let attempts = 0; // to open a stream: who waits for an answer sees whether another has tried
   let polls = 1;
   let away = false; // the server itself, and not only its streams
-  let asked = false; // until then it is not known which tasks run
+  let asked = false; // until then, others may run than those of which the stream has told
   let source;
   let timer;
   let watchdog;
@@ -34,7 +34,7 @@ export function follow({ onTask, onEvent, onLight, onTrouble, onGone }) {
     clearTimeout(timer);
     attempts += 1;
     onLight("connecting");
-    // A new EventSource sends no Last-Event-ID: it is a matter between it and its own lost one.
+    // Last-Event-ID is sent only by a browser that comes back by itself.
     source = new EventSource(`/tasks/stream?all=true&last_event_id=${lastId}`);
     source.onopen = opened;
     for (const type of TYPES) source.addEventListener(type, arrived);
@@ -58,9 +58,12 @@ export function follow({ onTask, onEvent, onLight, onTrouble, onGone }) {
     watch(LONGEST_SILENCE);
     count({ bytes: sizeOf(event) });
     onEvent(event.type, event.data);
-    // After a "reset" comes what all tasks are now; a page that shows just that need do no more.
+    if (event.type === "reset") ask(); // what all tasks are now follows; who is missing, is gone
     const news = JSON.parse(event.data);
-    if (news.task_id) told(news);
+    if (news.task_id) {
+      onTrouble(null); // Redis is back, if it was away
+      told(news);
+    }
     if (asked && running.size === 0) finish();
   }
 
@@ -97,8 +100,9 @@ export function follow({ onTask, onEvent, onLight, onTrouble, onGone }) {
     const before = attempts;
     const wasAway = away;
     if (!(await ask()) || attempts > before) return;
-    if (wasAway && !away) listen();
-    else timer = setTimeout(() => (away || left > 1 ? poll(left - 1) : listen()), EVERY);
+    if (wasAway && !away) return listen();
+    const enough = left <= 1 && !away;
+    timer = setTimeout(() => (enough ? listen() : poll(left - 1)), EVERY);
   }
 
   // Asks how all tasks are, and returns whether there is anything to wait for.

@@ -90,8 +90,11 @@ function addCard(taskId) {
 
 function showTask(task) {
   const taskId = task.task_id;
+  const before = shown.get(taskId);
   // After polling, the stream repeats what is older than that.
-  if (removed().includes(taskId) || shown.get(taskId)?.updated_at > task.updated_at) return;
+  if (removed().includes(taskId) || before?.updated_at > task.updated_at) return;
+  // Only an answer says that it waits for a worker; to the stream it is queued.
+  if (before?.stage === "waiting" && task.stage === "queued") return;
   shown.set(taskId, task);
   countUpdate(taskId, task.updated_at);
   const card = cardOf(taskId);
@@ -117,7 +120,8 @@ function showGone(taskId) {
 
 function titleOf(kind) {
   const form = document.querySelector(`form:has([name=kind][value="${kind}"])`);
-  return form.closest("details").querySelector("summary").textContent;
+  // It may have been started from a newer page, with a kind that this one does not offer.
+  return form?.closest("details").querySelector("summary").textContent ?? kind;
 }
 
 function metricCard([name, value]) {
