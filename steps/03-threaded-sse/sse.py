@@ -1,11 +1,10 @@
-"""The wire format of server-sent events.
+"""The wire format of Server-Sent Events.
 
 https://html.spec.whatwg.org/multipage/server-sent-events.html, section 9.2.5
 """
 
 import random
 import re
-from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -14,71 +13,43 @@ from flask import Response
 HEADERS = {
     "Content-Type": "text/event-stream",
     "Cache-Control": "no-cache",
-    "X-Accel-Buffering": "no",
+    "X-Accel-Buffering": "no",  # otherwise nginx collects events before it passes them on
 }
 
 
 class Event(NamedTuple):
-    """`data` is text, in this workshop JSON. Without an `id` the browser keeps the one before.
-
-    `task_id` says whose news it is; it is not sent.
-    """
-
-    id: str | None
+    id: str | None  # without an id, the browser keeps the last one
     type: str
-    data: str
-    task_id: str | None = None
+    data: str  # JSON
+    task_id: str | None = None  # is not sent
 
 
-def response(batches: Iterator[list[Event]]) -> Response:
-    """A stream that ends when the batches do; in any case it calls their close(). What is in one
-    batch is sent in one piece, and for an empty one a comment, to keep the connection alive."""
-    return Response(Stream(batches), headers=HEADERS, direct_passthrough=True)
+def response(stream) -> Response:
+    """Sends the batches of a stream, and closes it when they end or the client leaves."""
+    answer = Response(pieces(stream), headers=HEADERS)
+    answer.call_on_close(stream.close)
+    return answer
 
 
-class Stream:
-    """A response's body: the server asks for piece after piece, and closes it in any case.
-
-    A generator would not do: closed before it has begun, it runs no `finally`.
-    """
-
-    def __init__(self, batches):
-        self.batches = batches
-        self.pieces = 0
-
-    def __iter__(self):
-        return self
-
-    def __next__(self) -> bytes:
-        self.pieces += 1
-        if self.pieces == 1:  # something at once, so that no proxy waits for the first byte
-            return retry() + comment("connected")
-        return b"".join(map(encode, next(self.batches))) or comment("keep-alive")
-
-    def close(self):
-        self.batches.close()
+def pieces(batches):
+    yield b": connected\n\n"  # a comment, because some proxies wait for the first byte
+    # Browsers reconnect after 2 to 4 seconds, so that a crowd doesn't come at the same moment. The
+    # line is sent with an event, because some clients take a block without data for an event.
+    retry = f"retry: {random.randint(2000, 4000)}\n".encode()
+    for batch in batches:
+        if batch:
+            yield retry + b"".join(map(encode, batch))
+            retry = b""
+        else:
+            yield b": keep-alive\n\n"
 
 
 @lru_cache(maxsize=100)  # the same event goes to many streams
 def encode(event: Event) -> bytes:
     """Raises ValueError for an id or type that would break out of its line."""
-    lines = [field("event", event.type)]
-    if event.id is not None:
-        lines.insert(0, field("id", event.id))
+    if re.search(r"[\r\n\0]", f"{event.id}{event.type}"):
+        raise ValueError(f"no line break or NUL may be in an id or a type: {event}")
+    lines = [f"id: {event.id}"] if event.id else []
+    lines += [f"event: {event.type}"]
     lines += [f"data: {line}" for line in re.split("\r\n|\r|\n", event.data)]
     return ("\n".join(lines) + "\n\n").encode()
-
-
-def field(name, value):
-    if re.search(r"[\r\n\0]", value):
-        raise ValueError(f"no line break or NUL may be in {name}: {value!r}")
-    return f"{name}: {value}"
-
-
-def comment(text: str) -> bytes:
-    return f": {text}\n\n".encode()
-
-
-def retry() -> bytes:
-    """After a lost connection, browsers come back in 2 to 4 seconds, and not all at once."""
-    return f"retry: {random.randint(2000, 4000)}\n\n".encode()

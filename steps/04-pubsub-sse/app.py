@@ -1,48 +1,40 @@
-"""Routes: HTTP in, HTTP out. A Celery worker does the work, and Redis carries the news here."""
+"""Routes: HTTP in, HTTP out. A worker does the work, and Redis brings each update."""
 
 import io
-from pathlib import Path
+import os
 
 from flask import Flask, render_template, request, send_file, url_for
+from kombu.exceptions import OperationalError
 from werkzeug.exceptions import NotFound
 
-import auth
-import errors
 import events
 import jobs
+import page
 import sse
 import store
 import tasks
 
-STEP = Path(__file__).parent
-SAMPLES = STEP / "static" / "samples"
 POLL_SECONDS = 2
 
 app = Flask(__name__)
 app.config["MAX_CONTENT_LENGTH"] = 5 * 1024 * 1024
-app.jinja_env.globals.update(step=STEP.name, kinds=jobs.KINDS)
-auth.protect(app)
-errors.handle(app)
+app.secret_key = os.environ.get("SECRET_KEY") or page.DEVELOPMENT_KEY
+app.register_blueprint(page.blueprint)
+for error in (*store.UNAVAILABLE, OperationalError):
+    app.register_error_handler(error, store.unavailable)
 
 
 @app.get("/")
 def index():
-    auth.remember()
+    page.remember_user()
     return render_template("index.html")
-
-
-@app.post("/tokens")
-def create_token():
-    return auth.new_token(), 201
 
 
 @app.post("/tasks")
 def create_task():
-    user = auth.user()
-    kind = request.form.get("kind", "")
-    content = document(kind)
-    options = jobs.check(kind, content, request.form)
-    task_id = store.create(user, kind, options, content)
+    user = page.user()
+    kind, document, options = page.submitted()
+    task_id = store.create(user, kind, options, document)
     try:
         tasks.start(task_id)
     except Exception:
@@ -61,32 +53,30 @@ def create_task():
 
 @app.get("/tasks")
 def list_tasks():
-    return {"tasks": [tasks.status(task) for task in store.tasks_of(auth.user())]}
+    return {"tasks": [tasks.status(task) for task in store.tasks_of(page.user())]}
 
 
 @app.get("/tasks/<task_id>")
 def show_task(task_id):
     task = tasks.status(my_task(task_id))
-    runs = task["state"] in ("PENDING", "PROGRESS")
-    return task, {"Retry-After": POLL_SECONDS} if runs else {}
+    return task, {"Retry-After": POLL_SECONDS} if task["state"] in store.RUNNING else {}
 
 
 @app.get("/tasks/stream")
 def stream():
-    user, task_ids = auth.user(), asked_for()
+    user, task_ids = page.user(), requested_tasks()
     # A browser that reconnects sends the header, with an id newer than that in its old address.
     last_id = request.headers.get("Last-Event-ID") or request.args.get("last_event_id")
-    if events.all_told(user, task_ids, last_id):
+    if events.is_over(user, task_ids, last_id):
         return "", 204  # to a browser: do not come back
     if request.method == "HEAD":
-        return "", sse.HEADERS  # a body that nobody asks for is never closed
-    return sse.response(events.follow(user, task_ids, last_id))
+        return "", sse.HEADERS
+    return sse.response(events.Stream(user, task_ids, last_id))
 
 
 @app.post("/tasks/<task_id>/cancel")
 def cancel(task_id):
-    my_task(task_id)
-    tasks.cancel(task_id)
+    tasks.cancel(my_task(task_id))
     return {"task_id": task_id, "status": "cancelling"}, 202
 
 
@@ -105,30 +95,22 @@ def healthz():
     return {"status": "ok"}
 
 
-def document(kind):
-    """What was uploaded, or the sample of this kind if the person asked for it; else None."""
-    if "sample" in request.form and kind in jobs.KINDS and jobs.KINDS[kind].SAMPLE:
-        return (SAMPLES / jobs.KINDS[kind].SAMPLE).read_bytes()
-    upload = request.files.get("document")
-    return upload.read() if upload and upload.filename else None
+def my_task(task_id):
+    """Raises NotFound for another user's task too, as if it didn't exist."""
+    user = page.user()
+    task = store.get(task_id)
+    if task is None or task["user"] != user:
+        raise NotFound
+    return task
 
 
-def asked_for():
-    """The ids of the tasks to follow, all of them mine; None for ?all=true, or for nothing."""
+def requested_tasks():
+    """The ids in ?task_ids=a,b, all of them this user's. None for ?all=true, or for no query."""
     if "task_ids" not in request.args:
         return None
-    task_ids = {task_id for task_id in request.args["task_ids"].split(",") if task_id}
+    task_ids = set(",".join(request.args.getlist("task_ids")).split(",")) - {""}
     if not task_ids:
         raise jobs.BadInput("No task is named.", "Say which: /tasks/stream?task_ids=a,b")
     for task_id in task_ids:
         my_task(task_id)
     return task_ids
-
-
-def my_task(task_id):
-    """Raises NotFound for someone else's task as well, as if it did not exist."""
-    user = auth.user()
-    task = store.get(task_id)
-    if task is None or task["user"] != user:
-        raise NotFound
-    return task

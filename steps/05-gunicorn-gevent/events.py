@@ -1,232 +1,241 @@
-"""Carries updates from the job to the streams: Pub/Sub for speed, a buffer against losses.
+"""A task's state, and how its events get to the streams: here through a buffer in Redis.
 
-What was a lock in step 03 is a script here, and a listener's queue is its inbox. `Listener` is a
-class, as a generator would not run, and so not subscribe, before it is asked for something.
+The buffer, a Redis stream for each user, keeps every event under an id, and Pub/Sub only rings a
+bell. One rule covers a new stream, a lost message, a lost connection and a slow client:
+
+    When the bell rings, send what the buffer has after the last event that was sent.
+
+A message also carries the event, and says which event it follows. If that is the last one that was
+sent, the message is enough, and the stream doesn't read the buffer.
 """
 
 import json
-import random
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from redis.exceptions import RedisError
 
 import jobs
 import store
-from inbox import GAP, HEARTBEAT, Inbox, channel
+from bell import Bell, channel
+from hub import RING
 from sse import Event
 from store import redis
 
-KEEP = 1000  # events of a user in the buffer
-MAX_EVENT = 256 * 1024  # but how a task has ended is always told
-LOOK_AFTER = 20  # heartbeats: no event tells that a task was lost, with all that Redis had
-EMPTY = "0-0"  # the last id of an empty buffer
-RESET = Event(None, "reset", "{}")
+KEEP = 1000  # events in the buffer of a user
+PAGE_SIZE = 100  # of these events are read together
+MAX_EVENT = 256 * 1024  # bytes
+LOOK_AFTER = 20  # heartbeats: no event says that Redis has lost all tasks
+EMPTY = "0-0"  # the newest id in an empty buffer
 TYPES = {"SUCCESS": "complete", "FAILURE": "error", "CANCELLED": "cancelled"}
+LAST = (*TYPES.values(), "reset")  # after one of these, a stream may be over
+RESET = Event(None, "reset", "{}")
 
-# One script, so that the order of publishing is that of the ids, and no state is behind its event.
+# One script, because Redis runs one at a time: a state and its event can't disagree, and no other
+# process comes in between. It runs even without memory, so that a task can say how it ended.
 # https://redis.io/docs/latest/develop/programmability/eval-intro/
-# It runs even where Redis has no memory left: last words are small.
-SAY = redis.register_script("""#!lua flags=allow-oom
+PUBLISH = redis.register_script("""#!lua flags=allow-oom
 local task, buffer, channel = unpack(KEYS)
-local run, status, ended, type, task_id, data, keep, ttl = unpack(ARGV)
-if redis.call('HGET', task, 'status') == status then
-    return 1  -- the same news, with the same time: redis-py has lost an answer, and asks again
-end
-if redis.call('HGET', task, 'run') ~= run or redis.call('HEXISTS', task, 'ended') == 1 then
-    return 0
-end
-redis.call('HSET', task, 'status', status)
-if ended == 'yes' then
-    redis.call('HSET', task, 'ended', 'yes')
-end
-local id = redis.call('XADD', buffer, 'MAXLEN', '~', keep, '*',
-    'type', type, 'task_id', task_id, 'data', data)
+local run, seen, state, ended, keep, ttl = unpack(ARGV)
+local found = redis.call('HMGET', task, 'user', 'ended', 'run', 'state')
+local user, has_ended, newest_run, latest = unpack(found)
+if latest == state then return 1 end  -- redis-py has lost the reply of this call, and repeats it
+if not user or has_ended == 'yes' then return 0 end
+if run ~= '' and run ~= newest_run then return 0 end
+if run == '' and seen ~= (latest or '') then return 0 end
+redis.call('HSET', task, 'state', state, 'ended', ended)
+local newest = redis.call('XREVRANGE', buffer, '+', '-', 'COUNT', 1)[1]
+local follows = newest and newest[1] or '0-0'  -- an entry is {id, fields}
+local id = redis.call('XADD', buffer, 'MAXLEN', '~', keep, '*', 'state', state)
 redis.call('EXPIRE', buffer, ttl)
-redis.call('PUBLISH', channel, table.concat({id, type, task_id, data}, ' '))
+redis.call('PUBLISH', channel, table.concat({follows, id, state}, ' '))
 return 1
 """)
 
 
-def publish(task_id: str, run: str, **news) -> bool:
-    """Adds the news to what was told before, and tells all who listen.
+def status(task: dict) -> dict:
+    """{task_id, kind, state, progress, stage, message, ..., files, result?, error?, hint?}."""
+    state = {"task_id": task["task_id"], "kind": task["kind"]} | store.QUEUED
+    return state | json.loads(task.get("state", "{}"))
 
-    False if this run may not speak: the task has ended or expired, or another run has begun.
-    Raises JobError if the news are too large.
+
+def publish(task: dict, run: str | None = None, **changes) -> bool:
+    """Changes the state of a task, and sends the new state to the streams as an event.
+
+    Returns False, and does nothing, if the task has ended or expired, or if a newer run has begun.
+    Without a run, the state must still be the one in `task`. Raises JobError for a large event.
     """
-    task = store.get(task_id)
-    if task is None:
+    before = status(task)
+    now = max(time_now(), before.get("updated_at", ""))  # the clocks of two machines may differ
+    state = before | changes | {"updated_at": now}
+    ended = "" if state["state"] in store.RUNNING else "yes"
+    data = json.dumps(state)
+    if len(data) > MAX_EVENT and not ended:
+        raise jobs.JobError("The updates of this job are too large.", "Split the document.")
+    keys = [f"task:{task['task_id']}", buffer(task["user"]), channel(task["user"])]
+    if not PUBLISH(keys, [run or "", task.get("state", ""), data, ended, KEEP, store.TTL]):
         return False
-    now = datetime.now(UTC).isoformat(timespec="milliseconds")
-    now = max(now, task["status"].get("updated_at", now))  # clocks of two machines may differ
-    task["status"] |= news | {"updated_at": now}
-    event = event_of(task)
-    if len(event.data) > MAX_EVENT and not is_last(event):
-        raise jobs.JobError("The news of this job are too large.", "Split the document.")
-    said = SAY(
-        [f"task:{task_id}", buffer(task["user"]), channel(task["user"])],
-        [
-            run,
-            json.dumps(task["status"]),
-            "yes" if is_last(event) else "no",
-            event.type,
-            task_id,
-            event.data,
-            KEEP,
-            store.TTL,
-        ],
-    )
-    return bool(said)
+    task["state"] = data
+    return True
 
 
-def all_told(user: str, task_ids: set[str] | None, last_id: str | None) -> bool:
-    """Whether nothing is left to say to someone who has heard all up to this id."""
-    tasks = tasks_of(user, task_ids)
-    if any(runs(task) for task in tasks):
+def end(task_id: str, **changes):
+    """Ends a task from outside its run, which may be publishing at the same time."""
+    while (task := store.get(task_id)) and is_running(task):
+        if publish(task, **changes):
+            return
+
+
+def is_over(user: str, task_ids: set[str] | None, last_id: str | None) -> bool:
+    """Whether nothing is left to send that a stream of these tasks wants after this event."""
+    tasks = store.tasks_of(user, task_ids)
+    if any(map(is_running, tasks)):
         return False
-    return not tasks or replay(user, last_id) == []
+    unsent = read(user, last_id)
+    while unsent and not any(wants(task_ids, event) for event in unsent):
+        unsent = read(user, unsent[-1].id)
+    return unsent == [] or not tasks
 
 
-def follow(user: str, task_ids: set[str] | None, last_id: str | None) -> "Listener":
-    """The events of these tasks (of all, if None) after this id; without one, what the tasks are
-    now, and then their events. Ends when all of the tasks have ended."""
-    return Listener(user, task_ids, last_id)
+class Stream:
+    """Batches of events of these tasks, or of all tasks of the user if None. Must be closed.
 
-
-class Listener:
-    """Batches of events, one after another. Must be closed.
-
-    All rests on one rule: a GAP means 'read the buffer after the last id that was told'. The first
-    thing in an inbox is a GAP, as soon as it is subscribed; a lost connection ends in another.
+    Begins after the event with this id. Without an id, the first batch is a snapshot of what the
+    tasks are now. The stream ends when all of the tasks have ended.
     """
 
-    def __init__(self, user, task_ids, last_id):
+    def __init__(self, user: str, task_ids: set[str] | None, last_id: str | None):
         self.user, self.task_ids = user, task_ids
         self.last_id = last_id if is_id(last_id) else None
-        self.running = None  # the tasks whose last event is still to come; not known yet
-        self.behind = False
-        self.beats = 0
-        self.inbox = Inbox(user)  # here and now, so that a refusal can still be a status
+        self.heartbeats = 0
+        self.may_be_over = False
+        self.bell = Bell(user)  # here, where the response can still be an error
 
     def __iter__(self):
-        return self
+        while (batch := self.next_batch()) is not None:
+            if batch:
+                yield batch
 
-    def __next__(self) -> list[Event]:
-        batch = []
-        while not batch:
-            if self.running == set():
-                raise StopIteration
-            if not self.behind:
-                for item in self.inbox.wait():
-                    batch += self.taken(item)
-            if self.behind:
-                batch += self.missed()
-        return batch
-
-    def taken(self, item):
-        if item is GAP:
-            self.behind = True
-            return []
-        if item is HEARTBEAT:
-            self.beats += 1
-            if self.beats % LOOK_AFTER == 0:
-                self.behind = True
-            return [self.heartbeat()]
-        # Before the first gap is read, or while another is open, the buffer has it.
-        if self.running is None or self.behind or not after(item.id, self.last_id or EMPTY):
-            return []
-        return self.told([item])
-
-    def missed(self):
-        """What the buffer has after the last id. If it no longer has that, what the tasks are."""
+    def next_batch(self):
+        """None when the stream is over."""
         try:
-            # Before the buffer: who ends in between is told by the buffer.
-            running = {
-                task["task_id"] for task in tasks_of(self.user, self.task_ids) if runs(task)
-            }
-            events = replay(self.user, self.last_id)
-            if events is None:
-                events = [RESET] if self.last_id else []
-                events += snapshot(self.user, self.task_ids)
-        except RedisError:  # stays behind, says that it is alive, and tries again
-            self.inbox.pause(random.uniform(0.5, 1.5))
+            messages = self.bell.wait()
+            if messages is None:
+                return None  # the process is stopping
+            if not messages:
+                return [self.heartbeat()]
+            if self.may_be_over and is_over(self.user, self.task_ids, self.last_id):
+                return None
+            return self.unsent(messages)
+        except RedisError:  # the heartbeat shows that the server is alive; the next call retries
+            self.bell.pause()
             return [self.heartbeat()]
-        self.running, self.behind = running, False
-        return self.told(events)
 
-    def told(self, events):
-        """Those that were asked for; from now on they count as told."""
-        for event in events:
-            self.last_id = event.id or self.last_id
-        wanted = [event for event in events if self.wants(event)]
-        for event in wanted:
-            if is_last(event):
-                self.running.discard(event.task_id)
-            elif event.task_id:
-                self.running.add(event.task_id)
+    def unsent(self, messages):
+        """The messages, or what the buffer has after the last event. If that is gone, what the
+        tasks are now."""
+        events = chain_of(messages, self.last_id) or read(self.user, self.last_id)
+        if events is None:
+            reset = [RESET] if self.last_id else []
+            events = reset + snapshot(self.user, self.task_ids)
+        elif len(events) == PAGE_SIZE - 1:
+            self.bell.ring()  # there may be more
+        if events:
+            self.last_id = events[-1].id
+        wanted = [event for event in events if wants(self.task_ids, event)]
+        self.may_be_over = False
+        if any(event.type in LAST for event in wanted):
+            self.look()
         return wanted
 
-    def wants(self, event):
-        return event is RESET or self.task_ids is None or event.task_id in self.task_ids
+    def look(self):
+        """Before it waits again, the stream looks whether it is over."""
+        self.may_be_over = True
+        self.bell.ring()
 
     def heartbeat(self):
-        now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        return Event(self.last_id, "heartbeat", json.dumps({"time": now}))
+        """Has the id of the last event, even if this stream didn't want that one, so that a client
+        that comes back has less to read."""
+        self.heartbeats += 1
+        if self.heartbeats % LOOK_AFTER == 0:
+            self.look()
+        return Event(self.last_id, "heartbeat", json.dumps({"time": time_now()}))
 
     def close(self):
-        self.inbox.close()
+        self.bell.close()
 
 
-def replay(user, last_id):
-    """All events after this id. Reads from the id itself, to see that it is still there: None if
-    it is not, as then others may be gone as well."""
+def chain_of(messages, last_id):
+    """The events in these messages, if each of them follows the event before. Otherwise None."""
+    events = []
+    for message in messages:
+        follows, event = parse(message)
+        if follows != last_id:
+            return None
+        events.append(event)
+        last_id = event.id
+    return events
+
+
+@lru_cache(maxsize=100)  # the same message goes to many streams
+def parse(message):
+    """(follows, event) from 'follows id state', as the script publishes it."""
+    if message == RING:
+        return "", None  # follows nothing, so the stream reads the buffer
+    follows, id, data = message.decode().split(" ", 2)
+    return follows, event_of(data, id)
+
+
+def read(user, last_id):
+    """The next events after this id. Reads from the id itself on, to see whether the buffer still
+    has it. None if it doesn't, because then later events may be gone as well."""
     if not is_id(last_id):
         return None
-    entries = [(id.decode(), fields) for id, fields in redis.xrange(buffer(user), min=last_id)]
-    first = entries[0][0] if entries else EMPTY
-    return [event_in(*entry) for entry in entries[1:]] if first == last_id else None
+    entries = redis.xrange(buffer(user), min=last_id, count=PAGE_SIZE)
+    events = [event_of(fields[b"state"].decode(), id.decode()) for id, fields in entries]
+    first = events[0].id if events else EMPTY
+    return events[1:] if first == last_id else None
 
 
 def snapshot(user, task_ids):
-    """What the tasks are now. Only the last event has an id: a client that is cut off before it
-    asks from where it was, and gets the whole snapshot again."""
-    newest = redis.xrevrange(buffer(user), count=1)  # before the tasks: later news come after it
+    """The states of the tasks. Only the last event has an id. A client that loses the connection
+    before that one still has its old id, and gets a whole snapshot again."""
+
+    def ask(pipe):
+        ids = store.ids_of(user, pipe) if task_ids is None else task_ids
+        pipe.multi()
+        pipe.xrevrange(buffer(user), count=1)
+        for task_id in ids:
+            pipe.hget(f"task:{task_id}", "state")
+
+    # In one transaction no update falls between the replies. It is repeated if a task was added.
+    newest, *states = redis.transaction(ask, f"tasks:{user}")
+    events = [event_of(state.decode()) for state in states if state]
     last_id = newest[0][0].decode() if newest else EMPTY
-    snapshot = [event_of(task) for task in tasks_of(user, task_ids)]
-    return [*snapshot[:-1], *[event._replace(id=last_id) for event in snapshot[-1:]]]
+    return events[:-1] + [event._replace(id=last_id) for event in events[-1:]]
 
 
-def tasks_of(user, task_ids):
-    if task_ids is None:
-        return store.tasks_of(user)
-    return [task for task in map(store.get, task_ids) if task]
+def event_of(data, id=None):
+    """The event that sends this state, which is JSON."""
+    state = json.loads(data)
+    return Event(id, TYPES.get(state["state"], "progress"), data, state["task_id"])
 
 
-def event_in(id, fields):
-    type, task_id, data = (fields[name].decode() for name in (b"type", b"task_id", b"data"))
-    return Event(id, type, data, task_id)
+def wants(task_ids, event):
+    return event is RESET or task_ids is None or event.task_id in task_ids
 
 
-def event_of(task):
-    described = store.described(task)
-    type = TYPES.get(described["state"], "progress")
-    return Event(None, type, json.dumps(described), task["task_id"])
+def is_running(task):
+    return status(task)["state"] in store.RUNNING
 
 
 def is_id(text):
     return bool(re.fullmatch(r"\d{1,19}-\d{1,19}", text or "", re.ASCII))
 
 
-def after(id, last_id):
-    return [int(part) for part in id.split("-")] > [int(part) for part in last_id.split("-")]
-
-
-def runs(task):
-    return task["status"]["state"] not in store.ENDED
-
-
-def is_last(event):
-    return event.type in TYPES.values()
+def time_now():
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def buffer(user):

@@ -1,25 +1,18 @@
-// How news reaches the page: it asks every two seconds, whether there is news or not.
-
-import { request } from "./request.js";
+// How updates reach the page: it polls every two seconds, whether or not there is an update.
 
 const EVERY = 2000;
-const ENDED = ["SUCCESS", "FAILURE"];
-const REFUSED = [401, 404];
 
-export function follow(taskId, { onTask, onTrouble, onGone }) {
-  let timer;
+export function follow({ onPoll }) {
+  // The first poll waits for a random part of the two seconds. Otherwise polls and updates both
+  // count from the click, and each update would be seen immediately, or each after two seconds.
+  let timer = setTimeout(poll, EVERY * Math.random());
   let stopped = false;
 
-  async function ask() {
-    const { status, body } = await request(`/tasks/${taskId}`);
-    if (stopped) return;
-    if (REFUSED.includes(status)) return onGone(body);
-    if (status === 200) onTask(body);
-    else onTrouble(body);
-    if (!ENDED.includes(body.state)) timer = setTimeout(ask, EVERY);
+  async function poll() {
+    await onPoll(); // GET /tasks, and the page shows what has changed
+    if (!stopped) timer = setTimeout(poll, EVERY);
   }
 
-  ask();
   return () => {
     stopped = true;
     clearTimeout(timer);
