@@ -33,7 +33,7 @@ def test_a_task_that_kills_its_worker_again_and_again_is_given_up(step, person):
             kill_children_of(step.processes["worker"])
         task = person.ended(task_id)
         assert task["state"] == "FAILURE"
-        assert task["error"] == "This job was started 3 times, and never came to its end."
+        assert task["error"] == "This job was started 3 times, and never finished."
 
 
 def test_a_task_whose_worker_must_stop_at_once_is_put_back(start_step):

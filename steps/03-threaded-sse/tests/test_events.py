@@ -1,7 +1,11 @@
-"""Listeners: who gets what, who is let go, and what a slow one loses."""
+"""Streams: which events each one gets, what a slow one loses, and when it ends."""
 
+import contextlib
 import json
+import os
+import subprocess
 import sys
+import threading
 from itertools import chain
 from threading import Thread
 
@@ -12,10 +16,13 @@ import store
 import tasks
 from workshop.testing import eventually
 
+USER = "the user of these tests"
+RUN = f"{os.getppid()}-run"  # of a process that lives
+
 
 @pytest.fixture
-def task_id():
-    return store.create("somebody", "optimize", {}, None)
+def task():
+    return new_task()
 
 
 @pytest.fixture
@@ -27,122 +34,189 @@ def eager_threads():
     sys.setswitchinterval(before)
 
 
-def described(task_id):
-    return store.described(store.get(task_id))
-
-
-def progress(task_id, number):
-    events.publish(task_id, state="PROGRESS", progress=number)
-
-
-def progress_in(stream):
-    """What the next batch says."""
-    (event,) = next(stream)
-    return json.loads(event.data)["progress"]
-
-
-def test_a_late_listener_starts_from_what_is_now(task_id):
-    progress(task_id, 30)
-    stream = events.follow([task_id])
-    assert progress_in(stream) == 30
-    progress(task_id, 60)
-    assert progress_in(stream) == 60
-
-
-def test_silence_is_told_too(task_id, monkeypatch):
+@pytest.fixture
+def quick(monkeypatch):
     monkeypatch.setattr(events, "KEEP_ALIVE_SECONDS", 0.01)
-    stream = events.follow([task_id])
-    next(stream)
-    assert next(stream) == []
 
 
-def test_all_listeners_get_every_event_and_are_forgotten_when_they_leave(task_id):
-    streams = [events.follow([task_id]) for _ in range(3)]
-    for stream in streams:
-        next(stream)
-    progress(task_id, 50)
-    assert [progress_in(stream) for stream in streams] == [50, 50, 50]
-    for stream in streams:
-        stream.close()
-    assert task_id not in events.listeners
+@pytest.fixture
+def follow():
+    """Opens a stream of these tasks, and returns its batches. None is left open."""
+    with contextlib.ExitStack() as streams:
+
+        def batches(*tasks):
+            task_ids = {task["task_id"] for task in tasks}
+            stream = streams.enter_context(
+                contextlib.closing(events.Stream(USER, task_ids or None))
+            )
+            return iter(stream)
+
+        yield batches
+    assert events.streams == {}
 
 
-def test_a_slow_listener_loses_the_oldest_and_hinders_nobody(task_id):
-    slow, quick = events.follow([task_id]), events.follow([task_id])
+def new_task():
+    return store.get(store.create(USER, "optimize", {}, None))
+
+
+def progress(task, number):
+    assert events.publish(task, state="PROGRESS", progress=number)
+
+
+def progress_in(batch):
+    return [json.loads(event.data)["progress"] for event in batch]
+
+
+def test_a_late_stream_starts_with_a_snapshot(task, follow):
+    progress(task, 30)
+    batches = follow(task)
+    assert progress_in(next(batches)) == [30]
+    progress(task, 60)
+    assert progress_in(next(batches)) == [60]
+
+
+def test_a_batch_is_empty_after_a_second_of_silence(task, quick, follow):
+    batches = follow(task)
+    next(batches)
+    assert next(batches) == []
+
+
+def test_all_streams_get_every_event(task, follow):
+    streams = [follow(task) for _ in range(3)]
+    for batches in streams:
+        next(batches)
+    progress(task, 50)
+    assert [progress_in(next(batches)) for batches in streams] == [[50], [50], [50]]
+
+
+def test_a_stream_gets_only_the_tasks_that_it_wants(task, follow):
+    other = new_task()
+    batches = follow(task)
+    next(batches)
+    progress(other, 10)
+    progress(task, 20)
+    assert progress_in(next(batches)) == [20]
+
+
+def test_a_stream_of_all_takes_up_a_task_that_starts_later(task, follow):
+    batches = follow()
+    next(batches)
+    other = new_task()
+    progress(other, 10)
+    assert next(batches)[0].task_id == other["task_id"]
+
+
+def test_a_slow_stream_gets_a_snapshot_and_delays_no_other(task, follow):
+    slow, quick = follow(task), follow(task)
     next(slow), next(quick)
     for number in range(events.MAX_WAITING + 10):
-        progress(task_id, number)
-        assert progress_in(quick) == number
-    assert progress_in(slow) == 10
+        progress(task, number)
+        assert progress_in(next(quick)) == [number]
+    assert progress_in(next(slow)) == [events.MAX_WAITING + 9]
 
 
-def test_a_stream_of_two_ends_although_the_last_event_of_one_was_lost(task_id, monkeypatch):
-    monkeypatch.setattr(events, "KEEP_ALIVE_SECONDS", 0.01)
-    other = store.create("somebody", "optimize", {}, None)
-    stream = events.follow([task_id, other])
-    next(stream)
-    events.publish(task_id, state="FAILURE")
+def test_an_overflow_never_loses_the_event_that_ends_a_task(task, follow):
+    other = new_task()
+    batches = follow(task, other)
+    next(batches)
+    events.publish(task, state="FAILURE")
     for number in range(events.MAX_WAITING):
         progress(other, number)
     events.publish(other, state="FAILURE")
-    ended = [event.task_id for event in chain.from_iterable(stream) if event.type == "error"]
-    assert sorted(ended) == sorted([task_id, other])
-    assert events.listeners == {}
+    ended = [event.task_id for event in chain.from_iterable(batches) if event.type == "error"]
+    assert sorted(ended) == sorted([task["task_id"], other["task_id"]])
 
 
-def test_who_asks_for_a_forgotten_task_leaves_nothing_behind(task_id):
-    del store.tasks[task_id]
-    assert list(events.follow([task_id])) == []
-    assert task_id not in events.listeners
+def test_a_stream_of_tasks_that_have_ended_sends_them_and_ends(task, follow):
+    events.publish(task, state="SUCCESS")
+    batches = follow(task)
+    assert [event.type for event in chain.from_iterable(batches)] == ["complete"]
 
 
-def test_nothing_is_missing_for_those_who_join_while_it_goes_on(task_id, eager_threads):
-    heard = []
+def test_nothing_is_missing_for_streams_that_join_while_it_goes_on(task, eager_threads, follow):
+    received = []
 
     def listen():
-        batches = chain.from_iterable(events.follow([task_id]))
-        heard.append([json.loads(event.data)["progress"] for event in batches])
+        received.append(progress_in(chain.from_iterable(follow(task))))
 
     threads = []
     for number in range(1, 51):
         threads.append(Thread(target=listen))
         threads[-1].start()
-        progress(task_id, number)
-    events.publish(task_id, state="FAILURE", progress=100)
+        progress(task, number)
+    events.publish(task, state="FAILURE", progress=100)
     for thread in threads:
-        thread.join(10)
-    assert len(heard) == 50
-    for first, *others in heard:
+        thread.join(20)
+    assert len(received) == 50
+    for first, *others in received:
         assert [first, *others] == [*range(first, 51), 100][: len(others) + 1]
         assert [first, *others][-1] == 100
 
 
-def test_a_job_that_raises_ends_in_words_for_people(task_id, caplog):
-    store.tasks[task_id]["kind"] = "nonsense"
+def test_a_task_that_has_ended_stays_ended(task):
+    assert events.publish(task, state="PROGRESS", progress=50)
+    assert events.publish(task, state="CANCELLED")
+    assert not events.publish(task, state="PROGRESS", progress=60)
+    assert not events.publish(task, state="FAILURE")
+    assert events.status(store.get(task["task_id"]))["state"] == "CANCELLED"
+
+
+def test_a_job_stops_at_the_update_after_it_was_cancelled(task, monkeypatch):
+    updates = []
+
+    def run(_):
+        for number in range(5):
+            updates.append(number)
+            tasks.cancel(task)
+            yield tasks.jobs.Update(number, "", "", number, 5)
+
+    monkeypatch.setattr(tasks.jobs.KINDS["optimize"], "run", run)
+    tasks.run(task, RUN)
+    assert updates == [0]
+    assert events.status(store.get(task["task_id"]))["state"] == "CANCELLED"
+
+
+def test_a_task_whose_thread_has_ended_is_lost(task):
+    assert events.publish(task, **tasks.STARTED)
+    for run in (ended_process(), f"{os.getpid()}-a thread that is not there"):
+        store.begin_run(task, run)
+        state = events.status(store.get(task["task_id"]))
+        assert (state["state"], state["stage"]) == ("FAILURE", "lost")
+        assert state["hint"]
+    store.begin_run(task, RUN)
+    assert events.status(store.get(task["task_id"]))["state"] == "PROGRESS"
+
+
+def ended_process():
+    """A run of a process that is gone."""
+    process = subprocess.Popen(["true"])
+    process.wait()
+    return f"{process.pid}-run"
+
+
+def test_a_job_that_raises_ends_in_words_for_people(monkeypatch):
+    logged = []
+    monkeypatch.setattr(threading, "excepthook", logged.append)
+    task_id = store.create(USER, "nonsense", {}, None)
     tasks.start(task_id)
-    task = eventually(lambda: (t := described(task_id))["state"] == "FAILURE" and t)
-    assert task["error"] == "There is no kind of job 'nonsense'."
-    assert task["hint"]
-    assert "Traceback" in caplog.text
+    ended = eventually(lambda: (state := state_of(task_id))["state"] == "FAILURE" and state)
+    assert ended["error"] == "There is no kind of job 'nonsense'."
+    assert ended["hint"]
+    eventually(lambda: [error.exc_type for error in logged] == [tasks.jobs.BadInput])
 
 
-def test_an_error_that_nobody_expected_is_told_without_its_details(task_id, monkeypatch, caplog):
-    def run(read):
+def test_an_unexpected_error_is_shown_without_its_details(task, monkeypatch):
+    def run(_):
         raise RuntimeError("secret")
         yield
 
     monkeypatch.setattr(tasks.jobs.KINDS["optimize"], "run", run)
-    tasks.run(task_id)
-    task = described(task_id)
-    assert task["error"] == "The job failed."
-    assert "secret" not in str(task)
-    assert "secret" in caplog.text
+    with pytest.raises(RuntimeError, match="secret"):  # for the log
+        tasks.run(task, RUN)
+    state = state_of(task["task_id"])
+    assert state["error"] == "The job failed."
+    assert "secret" not in str(state)
 
 
-def test_the_oldest_that_ended_makes_room(monkeypatch):
-    monkeypatch.setattr(store, "tasks", {})
-    monkeypatch.setattr(store, "MOST_TASKS", 3)
-    first, second, third = (store.create("u", "optimize", {}, None) for _ in "abc")
-    store.tell(second, {"state": "FAILURE"})
-    fourth = store.create("u", "optimize", {}, None)
-    assert list(store.tasks) == [first, third, fourth]
+def state_of(task_id):
+    return events.status(store.get(task_id))

@@ -27,7 +27,7 @@ def cut(wire, places):
 @given(texts=st.lists(st.text(min_size=1), max_size=5), places=st.lists(st.integers(0, 10_000)))
 def test_any_text_cut_anywhere_comes_back(texts, places):
     sent = [sse.Event(str(number), "progress", text) for number, text in enumerate(texts)]
-    wire = b"".join(sse.comment("keep-alive") + sse.encode(event) for event in sent)
+    wire = b"".join(b": keep-alive\n\n" + sse.encode(event) for event in sent)
     got = read_back(cut(wire, places))
     # On the wire every line break is the same.
     data = [re.sub("\r\n|\r", "\n", text) for text in texts]
@@ -43,11 +43,13 @@ def test_nothing_breaks_out_of_its_line(bad):
             sse.encode(event)
 
 
-def test_what_is_in_one_batch_is_sent_in_one_piece():
+def test_a_batch_is_sent_in_one_piece_and_retry_in_a_block_with_the_first_event():
     batch = [sse.Event(None, "progress", text) for text in "ab"]
-    _, piece, silence = sse.Stream(batches([batch, []]))
-    assert piece == b"event: progress\ndata: a\n\nevent: progress\ndata: b\n\n"
-    assert silence == b": keep-alive\n\n"
+    connected, *pieces = sse.pieces([[], batch, [], batch])
+    assert connected == b": connected\n\n"
+    assert pieces[0] == pieces[2] == b": keep-alive\n\n"
+    assert re.fullmatch(rb"retry: \d{4}\n" + pieces[3], pieces[1])
+    assert pieces[3] == b"event: progress\ndata: a\n\nevent: progress\ndata: b\n\n"
 
 
 def test_the_first_bytes_do_not_wait_for_an_event():
@@ -55,22 +57,38 @@ def test_the_first_bytes_do_not_wait_for_an_event():
         raise AssertionError("asked for an event first")
         yield
 
-    first = next(sse.Stream(never()))
-    assert first.startswith(b"retry: ")
-    assert first.endswith(b": connected\n\n")
+    assert next(sse.pieces(never())) == b": connected\n\n"
 
 
-def test_the_batches_are_closed_with_the_stream_even_if_it_never_began():
-    class Batches:
-        closed = False
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("pieces", [0, 1, 2])
+def test_the_stream_is_closed_with_the_response_even_if_it_never_began(method, pieces):
+    stream = Stream()
+    response = sse.response(stream)
+    body = response({"REQUEST_METHOD": method}, lambda status, headers: None)
+    for _ in zip(range(pieces), body, strict=False):
+        pass
+    body.close()
+    assert stream.closed
 
-        def close(self):
-            self.closed = True
 
-    never_asked = Batches()
-    sse.Stream(never_asked).close()
-    assert never_asked.closed
+class Stream:
+    """Silent batches, without an end."""
+
+    closed = False
+
+    def __iter__(self):
+        while True:
+            yield []
+
+    def close(self):
+        self.closed = True
 
 
-def batches(these):
-    yield from these
+@pytest.mark.parametrize("id", [None, "1"])
+def test_a_client_that_takes_a_block_without_data_for_an_event_gets_none(id):
+    batches = [[], [sse.Event(None, "progress", "{}")], []] if id is None else []
+    batches += [[sse.Event(id, "progress", "{}")]] * 2
+    headers = {"Content-Type": "text/event-stream"}
+    response = httpx.Response(200, headers=headers, content=sse.pieces(batches))
+    assert {event.data for event in EventSource(response).iter_sse()} == {"{}"}

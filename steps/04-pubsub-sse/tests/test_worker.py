@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+from itertools import pairwise
 
 import psutil
 import pytest
@@ -34,7 +35,7 @@ def test_a_task_that_kills_its_worker_again_and_again_is_given_up(step, person):
             kill_children_of(step.processes["worker"])
         task = person.ended(task_id)
         assert task["state"] == "FAILURE"
-        assert task["error"] == "This job was started 3 times, and never came to its end."
+        assert task["error"] == "This job was started 3 times, and never finished."
 
 
 def test_a_task_whose_worker_must_stop_at_once_is_put_back(start_step):
@@ -56,16 +57,41 @@ def test_a_task_delivered_again_after_its_end_is_not_done_again(step, person):
     before = person.ended(task_id)
     with Celery(broker=step.redis_url) as celery:
         celery.send_task("tasks.run", [task_id], task_id=task_id)
-    log_with(step.processes["worker"], f"tasks.run[{task_id}] ignored")
+    log_with(step.processes["worker"], f"tasks.run[{task_id}] succeeded")
+    eventually(lambda: ends_logged(step, task_id) == 2)
     assert person.task(task_id) == before
 
 
-def test_a_run_that_was_replaced_stops_and_tells_nothing_more(step, person):
+def test_a_run_that_was_replaced_stops_and_publishes_no_more(step, person):
     with store_of(step) as store:
         task_id = started(person)
         store.hset(f"task:{task_id}", "run", "another")
-        log_with(step.processes["worker"], f"tasks.run[{task_id}] ignored")
+        eventually(lambda: ends_logged(step, task_id) == 1)
         assert person.task(task_id)["progress"] < 100
+
+
+def test_events_of_two_runs_are_never_mixed(start_step):
+    """A worker whose connection is cut off delivers its tasks again while they still run."""
+    step = start_step(JOB_PACE=1)
+    start_step(redis_url=step.redis_url, commands={"web": None}, JOB_PACE=1)
+    with Person(step.url) as person, store_of(step) as store:
+        task_ids = [started(person) for _ in range(3)]
+        store.client_kill_filter(_type="normal", skipme=True)
+        eventually(lambda: max(runs(store, task_id) for task_id in task_ids) > 1)
+        for task_id in task_ids:
+            person.ended(task_id)
+        (buffer,) = store.keys("task_events:*")
+        states = [json.loads(fields[b"state"]) for _, fields in store.xrange(buffer)]
+    for task_id in task_ids:
+        progress = [state["progress"] for state in states if state["task_id"] == task_id]
+        stages = [state["stage"] for state in states if state["task_id"] == task_id]
+        begun = [number for number, stage in enumerate(stages) if stage == "started"]
+        # Each run goes on from where it has begun: what is between two beginnings only grows.
+        for first, last in pairwise([*begun, len(progress)]):
+            assert progress[first + 1 : last] == sorted(progress[first + 1 : last])
+        ends = [state["state"] for state in states if state["task_id"] == task_id]
+        assert [state in ("SUCCESS", "FAILURE") for state in ends].count(True) == 1
+        assert ends[-1] in ("SUCCESS", "FAILURE")
 
 
 @pytest.mark.parametrize(
@@ -124,6 +150,11 @@ def started(person):
     return task_id
 
 
+def ends_logged(step, task_id):
+    """How many runs of this task the worker has finished."""
+    return "\n".join(step.processes["worker"].output).count(f"tasks.run[{task_id}] succeeded")
+
+
 def store_of(step):
     return redis.Redis.from_url(step.redis_url)
 
@@ -145,11 +176,11 @@ def test_a_task_in_the_queue_is_cancelled_at_once_and_never_runs(start_step):
         assert person.task(task_id)["state"] == "CANCELLED"
         before = person.task(task_id)
         worker = start_step(commands={"web": None}, redis_url=step.redis_url)
-        log_with(worker.processes["worker"], f"tasks.run[{task_id}] ignored")
+        log_with(worker.processes["worker"], f"tasks.run[{task_id}] succeeded")
         assert person.task(task_id) == before
 
 
-def test_news_that_are_too_large_end_the_job_in_words_for_people(start_step):
+def test_updates_that_are_too_large_end_the_job_in_words_for_people(start_step):
     step = start_step(commands={"worker": None})
     with Person(step.url) as person, store_of(step) as store:
         task_id = person.task_id("optimize")
@@ -157,4 +188,7 @@ def test_news_that_are_too_large_end_the_job_in_words_for_people(start_step):
         store.hset(f"task:{task_id}", "files", json.dumps(files))
         start_step(commands={"web": None}, redis_url=step.redis_url)
         task = person.ended(task_id)
-        assert (task["state"], task["error"]) == ("FAILURE", "The news of this job are too large.")
+        assert (task["state"], task["error"]) == (
+            "FAILURE",
+            "The updates of this job are too large.",
+        )

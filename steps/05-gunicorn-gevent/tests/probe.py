@@ -8,7 +8,7 @@ import threading
 import gevent
 from greenlet import greenlet
 
-import inbox
+import hub
 import store
 import tasks
 from app import app
@@ -21,8 +21,8 @@ def probe():
         "pid": os.getpid(),
         "greenlets": sum(isinstance(thing, greenlet) for thing in gc.get_objects()),
         "files": len(os.listdir("/dev/fd")),
-        "streams": inbox.hub.streams,
-        "channels": len(inbox.hub.inboxes),
+        "streams": hub.hub.streams,
+        "channels": len(hub.hub.bells),
     }
 
 
@@ -35,7 +35,7 @@ def patched():
             "socket": socket.socket.__module__,
             "lock": type(threading.Lock()).__module__,
             "redis": type(connected(store.redis)).__module__,
-            "streams": type(connected(inbox.redis)).__module__,
+            "streams": type(connected(hub.redis)).__module__,
             "celery": type(
                 broker.default_channel.client.connection_pool.get_connection()._sock
             ).__module__,

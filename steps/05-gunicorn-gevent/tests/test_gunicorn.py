@@ -33,8 +33,9 @@ def say(step, task_id, number, size=10):
     """Publishes events as a job does, from a process of its own."""
     code = (
         "import events, store\n"
+        f"task = store.get('{task_id}')\n"
         f"for number in range({number}):\n"
-        f"    events.publish('{task_id}', store.NO_RUN, current=number, message='x' * {size})\n"
+        f"    assert events.publish(task, current=number, message='x' * {size})\n"
     )
     env = {"REDIS_URL": step.redis_url}
     subprocess.run([sys.executable, "-c", code], cwd=step.step, env=env, check=True)
@@ -48,11 +49,19 @@ def test_nothing_in_the_process_can_block_it(probed):
 
 def test_what_500_streams_held_is_given_back(probed):
     step = probed(MAX_STREAMS=600)
-    open_and_close(step, users=25)  # the pools of connections grow to their size
-    before = state(step)
     open_and_close(step, users=25)
-    after = eventually(lambda: (now := state(step))["greenlets"] <= before["greenlets"] and now)
-    assert after["files"] <= before["files"] + 3  # give or take a request
+    for _ in range(
+        4
+    ):  # pools of connections may grow with more than one crowd; a leak always does
+        before = state(step)
+        open_and_close(step, users=25)
+        after = eventually(
+            lambda most=before["greenlets"]: (now := state(step))["greenlets"] <= most and now
+        )
+        if after["files"] <= before["files"] + 3:  # give or take a request
+            break
+    else:
+        pytest.fail(f"files before and after the last crowd: {before['files']}, {after['files']}")
     assert after["channels"] == 1
     with redis.Redis.from_url(step.redis_url) as store:
         eventually(lambda: store.pubsub_channels() == [b"task_progress"])
@@ -140,7 +149,7 @@ def test_streams_end_at_once_and_politely_when_their_worker_is_asked_to_stop(pro
         texts = [stream.read().decode() for stream in opened]  # raises if it is cut off
         web.popen.wait(20)
         assert "graceful timeout" not in "\n".join(web.output)
-    pauses = [re.match(r"retry: (\d+)\n", text)[1] for text in texts]
+    pauses = [re.search(r"^retry: (\d+)$", text, re.MULTILINE)[1] for text in texts]
     assert len(set(pauses)) > 1
 
 
