@@ -1,4 +1,4 @@
-"""1.1: three people at once, served one at a time, and two at a time."""
+"""1.1: three people at the same time, served one at a time, and two at a time."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +15,7 @@ ONE_AT_A_TIME = {"web": "flask run --without-threads --port $PORT"}
 
 @pytest.fixture(scope="module")
 def two_threads(step):
-    """How much longer than somebody alone the last of three waits, in the learner's copy."""
+    """How much longer than one person alone the last of three waits, in the learner's copy."""
     return times_as_long(step)
 
 
@@ -27,7 +27,7 @@ def one_thread(folder):
 
 def test_two_are_served_at_a_time(two_threads):
     assert 1.6 < two_threads < 2.5, (
-        f"the last of three waited {two_threads:.1f} times as long as somebody alone; "
+        f"the last of three waited {two_threads:.1f} times as long as one person alone; "
         "with two served at a time it would be about twice"
     )
 

@@ -1,4 +1,4 @@
-"""1.2: while somebody's job runs, the front page answers, and a second job is refused at once."""
+"""1.2: while a job runs, the front page answers, and a second job is refused immediately."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -21,7 +21,7 @@ def test_the_front_page_does_not_wait(step):
     )
 
 
-def test_of_two_jobs_one_is_refused_at_once_and_in_words(step):
+def test_of_two_jobs_one_is_refused_immediately_and_in_words(step):
     with ThreadPoolExecutor() as pool:
         both = [pool.submit(post_a_job, step) for _ in range(2)]
         first, second = [answer.result() for answer in as_completed(both)]
@@ -36,7 +36,7 @@ def test_after_the_end_or_a_mistake_there_is_room_again(step):
     assert bad.status_code == 400
     for _ in range(2):
         status = post_a_job(step).status_code
-        assert status == 200, f"nobody's job runs, and POST /tasks answered {status}"
+        assert status == 200, f"no job runs, and POST /tasks answered {status}"
 
 
 def seconds_of(request, step):

@@ -1,4 +1,4 @@
-"""1.3: what a proxy that gives up saves the server. It is the step itself that is asked."""
+"""1.3: what the server saves when a proxy gives up. The check measures the step itself."""
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -31,7 +31,7 @@ def three_people(tries):
     step = find_step("1")
     with running(step, env={"JOB_PACE": str(PACE)}) as server, ThreadPoolExecutor(3) as pool:
         results = list(pool.map(lambda _: gets_a_result(server, tries), range(3)))
-        httpx.get(server.url, timeout=60)  # who comes last is served when all others were
+        httpx.get(server.url, timeout=60)  # one at a time: this comes after all jobs
         log = log_with(server.processes["web"], '"GET / HTTP/1.1" 200')
         return sum(results), log.count(DONE)
 

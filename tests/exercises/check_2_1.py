@@ -1,4 +1,4 @@
-"""2.1: a job that nobody wants any more stops at its next update."""
+"""2.1: a job that its user has cancelled stops at its next update."""
 
 import pytest
 
@@ -21,24 +21,27 @@ def test_a_running_job_stops_and_one_in_the_queue_never_begins(person):
         status = person.post(f"/tasks/{task_id}/cancel").status_code
         assert status == 202, f"POST /tasks/<id>/cancel answered {status}, and not 202"
     assert person.ended(wanted)["state"] == "SUCCESS"
-    # The one worker process is beyond the other two: whatever it writes of them is written.
+    # The one worker process has finished with the other two, and writes nothing more about them.
     for task_id in (active, queued):
         task = person.task(task_id)
         assert task["state"] == "CANCELLED", f"the state is {task['state']} in the end"
         assert task["progress"] < 100, "the job went on to its end"
         assert task["files"] == [], "a cancelled job has no ZIP of all files"
-    assert person.task(active)["progress"] > 0, "what was done has been forgotten"
+    assert person.task(active)["progress"] > 0, "the progress up to then is lost"
 
 
-def test_nobody_cancels_the_job_of_somebody_else(person):
+def test_another_user_cannot_cancel_the_job(person):
     task_id = person.task_id("optimize")
-    with Person(str(person.base_url)) as somebody_else:
-        status = somebody_else.post(f"/tasks/{task_id}/cancel").status_code
-        assert status == 404, f"somebody else got {status}, and not 404"
+    with Person(str(person.base_url)) as stranger:
+        status = stranger.post(f"/tasks/{task_id}/cancel").status_code
+        assert status == 404, f"another user got {status}, and not 404"
     assert person.ended(task_id)["state"] == "SUCCESS"
 
 
-def test_the_page_knows_that_such_a_task_has_ended(folder):
-    # A browser is not asked: try it in yours.
-    text = (folder / "static" / "follow.js").read_text()
-    assert "CANCELLED" in text, "static/follow.js goes on asking about a cancelled task"
+def test_the_page_learns_where_to_cancel(person):
+    # The page shows its button for a task that has a cancel_url.
+    answer = person.start("optimize").json()
+    task = person.task(answer["task_id"])
+    for said, where in ((answer, "POST /tasks"), (task, "GET /tasks/<id>")):
+        url = said.get("cancel_url")
+        assert url == f"/tasks/{answer['task_id']}/cancel", f"{where} says cancel_url: {url}"

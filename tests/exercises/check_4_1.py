@@ -1,4 +1,4 @@
-"""4.1: a job of a new kind, whose stages and numbers the page can show."""
+"""4.1: a job of a new kind, with labels on the page for its stages and numbers."""
 
 import csv
 import io
@@ -21,13 +21,13 @@ def test_the_page_offers_the_new_kind_and_its_sample(person):
 
 
 def test_it_goes_through_its_four_stages(person):
-    news = followed(person)
-    told = [data["stage"] for data in news if data["stage"] in STAGES]
-    assert list(dict.fromkeys(told)) == STAGES
-    assert told == sorted(told, key=STAGES.index), "a stage came back after its end"
-    progress = [data["progress"] for data in news]
+    updates = followed(person)
+    stages = [data["stage"] for data in updates if data["stage"] in STAGES]
+    assert list(dict.fromkeys(stages)) == STAGES
+    assert stages == sorted(stages, key=STAGES.index), "a stage came back after its end"
+    progress = [data["progress"] for data in updates]
     assert progress == sorted(progress)
-    assert (news[-1]["state"], progress[-1]) == ("SUCCESS", 100)
+    assert (updates[-1]["state"], progress[-1]) == ("SUCCESS", 100)
 
 
 def test_the_parts_and_their_table_are_those_of_the_recording(person):
@@ -51,7 +51,7 @@ def test_another_recording_has_other_parts(person):
 
 
 @pytest.mark.parametrize("document", [b"no recording at all", recording()[:44], recording()[:20]])
-def test_what_cannot_be_used_is_refused_at_once(person, document):
+def test_a_document_that_cannot_be_used_is_refused_at_post(person, document):
     answer = person.start("recording", document)
     assert answer.status_code == 400, "read(document) runs at POST: raise BadInput there"
     assert answer.json()["hint"]
@@ -59,10 +59,9 @@ def test_what_cannot_be_used_is_refused_at_once(person, document):
 
 def test_the_page_has_a_label_for_each_stage_and_each_number(person, folder):
     names = {name for data in followed(person) for name in data["metrics"]} - CLOCK
-    assert names, "an Update has metrics: tell a number or two"
-    labels = set(
-        re.findall(r"[{,]\s*[\"']?(\w+)[\"']?:", (folder / "static" / "page.js").read_text())
-    )
+    assert names, "an Update has metrics: give it a number or two"
+    script = (folder / "page" / "static" / "page.js").read_text()
+    labels = set(re.findall(r"[{,]\s*[\"']?(\w+)[\"']?:", script))
     assert names | set(STAGES) <= labels, "page.js shows a raw name where it has no label"
 
 

@@ -1,4 +1,4 @@
-"""4.2: more streams than redis-py's 100, and a polite end before the next limit."""
+"""4.2: more streams than redis-py's 100, and a 503 before the process runs out of files."""
 
 import contextlib
 
@@ -12,9 +12,9 @@ from workshop.testing import Person, eventually
 HEARTBEAT_SECONDS = 1
 STREAM = "/tasks/stream?all=true"
 MANY = httpx.Limits(max_connections=None)
-FILES = 400  # as if this machine allowed no more
+FILES = 400  # that the web process may open
 WEB = f"sh -c 'ulimit -n {FILES}; exec flask run --port $PORT'"
-PATIENCE = 10  # seconds without an answer
+PATIENCE = 10  # seconds without a response
 STREAMS = 60
 
 
@@ -24,7 +24,7 @@ def small(start_step):
     return start_step(commands={"web": WEB, "worker": None})
 
 
-def test_there_is_room_for_more_than_100_and_then_a_polite_refusal(small):
+def test_there_is_room_for_more_than_100_and_the_next_is_refused(small):
     with Person(small.url, limits=MANY) as person, contextlib.ExitStack() as streams:
         person.task_id("optimize")
         held = 0
@@ -36,8 +36,10 @@ def test_there_is_room_for_more_than_100_and_then_a_polite_refusal(small):
         )
         assert held >= FILES / 4, f"{held} streams, with {FILES} files?"
         for _ in range(20):
-            assert answered(person, "/healthz") == 200, "the page is away, and nobody tells why"
-    with Person(small.url) as person:  # and all is given back
+            assert answered(person, "/healthz") == 200, (
+                "with all streams open, /healthz gets no response"
+            )
+    with Person(small.url) as person:  # all connections have been given back
         person.task_id("optimize")
         with contextlib.ExitStack() as streams:
             eventually(lambda: status_of_a_stream(person, streams) == 200)
@@ -74,7 +76,7 @@ def held_by(web):
 
 
 def status_of_a_stream(person, streams) -> int | None:
-    """None if there is no answer."""
+    """None if there is no response."""
     try:
         stream = person.stream("GET", STREAM, timeout=PATIENCE)
         return streams.enter_context(stream).status_code

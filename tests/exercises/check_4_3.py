@@ -1,4 +1,4 @@
-"""4.3: race.py shows what is lost if appending and publishing are two commands."""
+"""4.3: race.py shows how many cancelled tasks go on if checking and writing are two commands."""
 
 import json
 import os
@@ -12,14 +12,14 @@ PROBE = Path(__file__).parent / "race_probe.py"
 SECONDS = 300
 
 
-def test_two_commands_lose_events_and_one_script_loses_none(folder):
-    assert (folder / "race.py").is_file(), "write race.py, with split() and missed()"
+def test_with_two_commands_cancelled_tasks_go_on_and_with_one_script_they_do_not(folder):
+    assert (folder / "race.py").is_file(), "write race.py, with split() and undone()"
     found = probed(folder)
-    assert found["script"] == 0, "missed(events.publish) sees losses where there are none"
-    assert found["slow, one at a time"] == 0, "missed() sees losses where there are none"
-    assert found["slow"] > 0, "missed() does not notice that events are lost"
-    assert found["split, one at a time"] == 0, "split() loses events even without a race"
-    assert found["split"] > 0, "nothing was lost: are there several publishers at the same time?"
+    assert found["script"] == 0, "undone(events.publish) finds tasks that go on, but none does"
+    assert found["slow, one at a time"] == 0, "undone() finds tasks that go on, but none does"
+    assert found["slow"] > 0, "undone() does not notice that cancelled tasks go on"
+    assert found["split, one at a time"] == 0, "with split(), tasks go on even without a race"
+    assert found["split"] > 0, "no task went on: does split() look, and then write?"
 
 
 def probed(folder):

@@ -1,4 +1,4 @@
-"""5.2: a document that takes seconds to parse holds up no stream."""
+"""5.2: a document that takes seconds to parse doesn't stop the streams."""
 
 import contextlib
 import io
@@ -36,22 +36,25 @@ def test_streams_go_on_while_a_document_is_parsed(web, folder):
             eventually(lambda: len(times) > 2)
             began = time.monotonic()
             answer = other.start("review", document)
-            eventually(lambda: time.monotonic() > began + seconds)
+            taken = time.monotonic() - began
+            eventually(lambda: time.monotonic() > began + seconds)  # if it is parsed afterwards
             longest = longest_silence([began, *(t for t in times if t > began), time.monotonic()])
     assert answer.status_code == 202, answer.text
-    share = longest / seconds
-    assert share < 0.5, f"for {share:.0%} of the time that it takes, no stream heard anything"
+    allowed = max(taken / 2, 4 * HEARTBEAT_SECONDS)
+    assert longest < allowed, (
+        f"POST took {taken:.1f} s, and no stream got data for {longest:.1f} s"
+    )
 
 
-def test_a_document_that_cannot_be_read_is_still_told(start_step):
+def test_a_document_that_cannot_be_read_still_gets_the_same_error(start_step):
     step = start_step(commands={"web": ONE_WORKER})
     with Person(step.url) as person:
         answer = person.start("review", b"PK and nothing else")
-        told = answer.json()
+        problem = answer.json()
         if answer.status_code == 202:
-            told = person.ended(told["task_id"])
-        assert told["error"] == "This is not a .docx file that can be read."
-        assert told["hint"]
+            problem = person.ended(problem["task_id"])
+        assert problem["error"] == "This is not a .docx file that can be read."
+        assert problem["hint"]
 
 
 def slow_document(folder):
@@ -92,7 +95,7 @@ def seconds_to_parse(folder, document):
 
 @contextlib.contextmanager
 def heartbeats(person):
-    """The times at which a stream hears something, by the clock of this process."""
+    """The times at which a stream receives an event, by the clock of this process."""
     times, enough = [], threading.Event()
     listener = threading.Thread(target=listen, args=[person.listen(), times, enough])
     listener.start()

@@ -1,4 +1,4 @@
-"""5.4: a user's streams are counted over all processes, and a killed process counts no more."""
+"""5.4: the limit counts a user's streams in all processes, but not those of a killed process."""
 
 import contextlib
 
@@ -31,7 +31,7 @@ def two_webs(folder):
 
 @pytest.fixture
 def one(two_webs):
-    """Somebody at the first web, with a task that waits."""
+    """A user at the first web, with a task that waits."""
     with Person(two_webs.url, limits=MANY) as person:
         person.task_id("optimize")
         yield person
@@ -39,7 +39,7 @@ def one(two_webs):
 
 @pytest.fixture
 def same(two_webs, one):
-    """The same person at the second web."""
+    """The same user at the second web."""
     with Person(two_webs.second_url, cookies=one.cookies, limits=MANY) as person:
         yield person
 
@@ -54,17 +54,17 @@ def test_the_limit_counts_the_streams_of_all_processes(two_webs, one, same):
             assert set(refused.json()) == {"error", "hint"}
         with Person(two_webs.url) as other:
             other.task_id("optimize")
-            assert opened(other, streams) == 200, "everybody has streams of their own"
+            assert opened(other, streams) == 200, "each user has a limit of their own"
 
 
-def test_who_closes_a_stream_may_open_another_anywhere(one, same):
+def test_closing_a_stream_makes_room_for_another_anywhere(one, same):
     with contextlib.ExitStack() as streams:
         with contextlib.ExitStack() as first:
             assert [opened(one, first) for _ in range(MOST)] == [200] * MOST
         eventually(lambda: opened(same, streams) == 200)
 
 
-def test_a_stream_that_lasts_goes_on_counting(one, same):
+def test_a_stream_counts_for_as_long_as_it_is_open(one, same):
     events = one.listen()
     with contextlib.closing(events), contextlib.ExitStack() as streams:
         next(events)
@@ -74,10 +74,12 @@ def test_a_stream_that_lasts_goes_on_counting(one, same):
         assert asked(same).status_code == 429
 
 
-def test_the_streams_of_a_killed_process_count_no_more(two_webs, one, same):
+def test_the_streams_of_a_killed_process_stop_counting(two_webs, one, same):
     with contextlib.ExitStack() as streams:
         assert [opened(one, streams) for _ in range(MOST - 1)] == [200] * (MOST - 1)
-        assert opened(same, streams) == 200  # goes on, and so keeps alive what counts it
+        assert (
+            opened(same, streams) == 200
+        )  # stays open, so the counter of this user stays in Redis
         for worker in psutil.Process(two_webs.processes["web"].popen.pid).children():
             worker.kill()
         for _ in range(MOST - 1):
@@ -91,7 +93,7 @@ def opened(person, streams):
 
 
 def asked(person):
-    """The answer to another stream; read to its end if it is a refusal."""
+    """The response to another stream, read to its end if it is a refusal."""
     with person.stream("GET", STREAM) as answer:
         if answer.status_code != 200:
             answer.read()

@@ -1,4 +1,4 @@
-"""5.5: news go through sharded Pub/Sub, and nothing is lost on the way."""
+"""5.5: events go through sharded Pub/Sub, and none is lost on the way."""
 
 import pytest
 import redis
@@ -8,7 +8,7 @@ from workshop.testing import eventually
 
 ONE_WORKER = "gunicorn -k gevent -w 1 -b 127.0.0.1:$PORT app:app"
 SETTINGS = {"JOB_PACE": "0.2", "HEARTBEAT_SECONDS": "1"}
-NEWS = ("progress", "complete")
+UPDATES = ("progress", "complete")
 
 
 @pytest.fixture(scope="module")
@@ -35,15 +35,15 @@ def test_a_stream_listens_to_a_shard_channel_and_to_no_other(person, store):
     eventually(lambda: store.pubsub_shardchannels("task_progress:*") == [])
 
 
-def test_every_event_is_heard_live_and_in_order(person, store):
+def test_every_event_arrives_live_and_in_order(person, store):
     task_id = person.task_id("optimize")
-    heard = ids(person.listen(f"task_ids={task_id}"))
-    assert heard == buffered(store)[-len(heard) :]
-    assert len(heard) > 5
-    assert store.info("commandstats")["cmdstat_spublish"]["calls"] >= len(heard)
+    arrived = ids(person.listen(f"task_ids={task_id}"))
+    assert arrived == buffered(store)[-len(arrived) :]
+    assert len(arrived) > 5
+    assert store.info("commandstats")["cmdstat_spublish"]["calls"] >= len(arrived)
 
 
-def test_a_lost_subscription_is_made_up_for(person, store):
+def test_no_event_is_lost_with_a_subscription(person, store):
     task_id = person.task_id("worksheets", sample="yes")
     events = []
     for event in person.listen(f"task_ids={task_id}"):
@@ -51,12 +51,12 @@ def test_a_lost_subscription_is_made_up_for(person, store):
         if event[1] == "progress" and len(events) % 3 == 1:
             store.client_kill_filter(_type="pubsub")
     assert events[-1][1] == "complete"
-    heard = ids(events)
-    assert heard == buffered(store)[-len(heard) :]
+    arrived = ids(events)
+    assert arrived == buffered(store)[-len(arrived) :]
 
 
 def ids(events):
-    return [id for id, type, _ in events if type in NEWS]
+    return [id for id, type, _ in events if type in UPDATES]
 
 
 def buffered(store):

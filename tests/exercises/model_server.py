@@ -1,4 +1,4 @@
-"""A language model without a mind: it speaks the API, and says what a test wants to hear."""
+"""A server with the API of a language model, whose answers and failures a test chooses."""
 
 import contextlib
 import json
@@ -12,8 +12,8 @@ ERROR = {"error": {"message": "sorry", "type": "error", "code": "error"}}
 
 
 class Model(ThreadingHTTPServer):
-    """`mood` is 'normal', 'endless', 'silent', 'breaks off', or the status of an error. In half of
-    a normal answer it waits until somebody says `go_on`, or notes that nobody did."""
+    """`mood` is 'normal', 'endless', 'silent', 'breaks off', or the status of an error. In the
+    middle of a normal answer it waits for `go_on`, or notes that it waited in vain."""
 
     daemon_threads = True
 
