@@ -1,7 +1,7 @@
-"""How each command that the pages tell people to type is known to work.
+"""How we know that each command on the pages works.
 
-A listing with `curl` is typed into a shell, with a step started for it. Of other lines, its own
-parser judges what a parser can judge. What is left is in REASONS, or is a mistake.
+A listing with `curl` is typed into a shell, with a step started for it. The program's own parser
+checks other lines as far as it can. The rest is in REASONS, or is a mistake.
 """
 
 import ast
@@ -24,7 +24,7 @@ from workshop.steps import ROOT, all_steps, find_step, procfile
 
 SHELLS = ("sh", "bash", "shell", "console")
 FILTERS = re.compile("awk|cut|grep|head|jq|less|od|sed|sort|tail|tr|uniq|wc")  # after a |
-# What neither a shell nor a parser is given, and why.
+# Commands that neither a shell nor a parser gets, with the reason.
 REASONS = {
     r"source \.venv/bin/activate": "the tests are run by that environment already",
     r"python3 -m venv \.uv": "test_readme.py types it",
@@ -37,11 +37,11 @@ REASONS = {
     r"flask --app mine/ticks run .*": "test_smallest_forms.py types it",
     r"(lsof|ss|ps|pgrep|nproc|ulimit|sysctl)\b.*": "a look at the machine, with its own tools",
 }
-# A line, or several: what is fed to a program up to a mark (<<'END'), or a loop.
+# A line, or several: the input of a program up to a mark (<<'END'), or a loop.
 COMMAND = re.compile(r"^.*<<'(\w+)'$[\s\S]*?^\1$|^for .*$[\s\S]*?^done\b.*$|^.+$", re.MULTILINE)
-# The status must be 200 to 299 or 304, or what a remark at the end of the line says; where the
-# page itself takes the headers, curl's own code has to do. To be cut off by a pipe (23), or by a
-# time that the page names (28), is no failure.
+# The status must be 200 to 299 or 304, or the one in a remark at the end of the line. Where the
+# page itself takes the headers, only curl's own code counts. A curl that a pipe (23) or the page's
+# own time limit (28) ends has not failed.
 CURL = r"""
 set -o pipefail
 curl() {
@@ -57,19 +57,18 @@ curl() {
 
 
 class NotKnown(Exception):
-    """No rule says how this command is known to work, or the one that should says that it is
-    not."""
+    """There is no rule for this command, or the rule says that it doesn't work."""
 
 
 def commands(listing: str) -> list[str]:
-    """What a listing of shell commands has one type, without lines that are remarks."""
+    """The commands in a listing, without lines that are remarks."""
     text = re.sub(r"\\\n\s*", "", listing)
     lines = [found[0] for found in re.finditer(COMMAND, text)]
     return [line.strip() for line in lines if line.strip() and not line.strip().startswith("#")]
 
 
 def is_typed(listing: str) -> bool:
-    """Whether it asks a step, and is typed as a whole, line after line."""
+    """Whether the listing sends requests to a step, and is typed as a whole, line after line."""
     return "curl" in listing and ":8000" in listing
 
 
@@ -79,8 +78,7 @@ def typed_lines(page: Path) -> list[str]:
 
 
 def script(page: Path) -> str:
-    """Types what is on the page, and ends with the first line that is not answered as it should
-    be."""
+    """Types the commands of the page, and ends at the first one with a wrong answer."""
     lines = [CURL]
     for command in typed_lines(page):
         remark = re.search(r"#[^'\"]*\b([2-5]\d\d)\b[^'\"]*$", command)
@@ -103,7 +101,7 @@ def check(command: str, folder: Path = ROOT):
 
 
 def check_fed(line, text):
-    """Lines of Python, up to a mark, can be parsed; no other program is fed, and no loop known."""
+    """Checks lines of Python, up to a mark. There is no rule for other programs, or for loops."""
     if not line.startswith(("python - <<", "cat > mine/")):
         raise NotKnown(f"no rule in tests/commands.py knows lines that follow on: {line}")
     ast.parse(text.rpartition("\n")[0])
@@ -112,8 +110,8 @@ def check_fed(line, text):
 def parts(command):
     """The words of each simple command between |, &&, || and ;."""
     command = re.sub(r"^\((.*)\)$", r"\1", command)  # in a shell of its own
-    told = re.sub(r" \d?>+ ?(?:&\d|[\w./-]+)", "", command)  # where output goes
-    lexer = shlex.shlex(told, posix=True, punctuation_chars=";&|")
+    command = re.sub(r" \d?>+ ?(?:&\d|[\w./-]+)", "", command)  # without redirections
+    lexer = shlex.shlex(command, posix=True, punctuation_chars=";&|")
     lexer.whitespace_split = True
     found = [[]]
     for word in lexer:
@@ -138,13 +136,13 @@ def check_part(words, folder):
 
 @cache
 def by_hand():
-    """What the Procfiles start, as one types it."""
+    """What the Procfiles start, as a user types it."""
     lines = [line for step in all_steps() for line in procfile(step).values()]
     return {line.replace("${PORT:-8000}", port) for line in lines for port in ("8000", "8010")}
 
 
 def workshop(words, folder):
-    """click parses it, the steps exist, and what goes to another program is good for that."""
+    """click parses it, the steps exist, and the arguments for another program are valid there."""
     command, values = parsed(main, ["workshop", *words])
     for step in (values[name] for name in ("step", "before", "after") if values.get(name)):
         check_step(step)
@@ -157,7 +155,7 @@ def workshop(words, folder):
 
 
 def parsed(command, words):
-    """The innermost command, and the values of all parameters; none where --help is asked for."""
+    """The innermost command, and the values of all parameters: none with --help."""
     context, values = None, {}
     try:
         while True:
@@ -208,7 +206,7 @@ def command_in(script):
 
 
 def pytest(words, folder):
-    """It finds tests there; it runs none."""
+    """Finds tests there, and runs none."""
     collected = collect(tuple(words), folder)
     if collected.returncode:
         raise NotKnown(collected.stdout + collected.stderr)
@@ -221,7 +219,7 @@ def collect(words, folder):
 
 
 def uv(words, folder):
-    """`uv run` anything that is known, or `uv sync` with groups that there are."""
+    """`uv run` with a known command, or `uv sync` with groups that exist."""
     if words[0] == "run":
         return check_part(words[1:], folder)
     known = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
@@ -231,7 +229,7 @@ def uv(words, folder):
 
 
 def git(words, folder):
-    """`git apply` and `git diff --no-index`, of files that are there."""
+    """`git apply` and `git diff --no-index`, with files that exist."""
     if words[0] != "apply" and words[:2] != ["diff", "--no-index"]:
         raise NotKnown(f"git {' '.join(words)}")
     for word in words[1:]:
@@ -244,7 +242,10 @@ def gunicorn(words, folder):
         options = gunicorn_config.Config().parser().parse_args(words)
     except SystemExit as error:
         raise NotKnown(f"gunicorn {' '.join(words)}") from error
-    existing(folder / (options.chdir or "."))
+    folders = [existing(folder / (options.chdir or ".")), *all_steps()]
+    # A README of a step means its own folder.
+    if options.config and not any((place / options.config).exists() for place in folders):
+        raise NotKnown(f"{options.config} is not there")
 
 
 def export(words, folder):
@@ -253,7 +254,7 @@ def export(words, folder):
 
 
 def existing(path):
-    """The path, if it is there; a learner's copy is where its step is."""
+    """The path, if it exists. For a learner's copy, its step counts."""
     there = Path(str(path).replace(f"{ROOT}/mine/", f"{ROOT}/steps/"))
     if not there.exists():
         raise NotKnown(f"{path.relative_to(ROOT)} is not there")
@@ -267,7 +268,7 @@ def check_variable(name):
 
 @cache
 def variables():
-    places = ("steps/*/*.py", "steps/*/Procfile", "workshop/*.py", "tests/**/*.py")
+    places = ("steps/**/*.py", "steps/*/Procfile", "workshop/*.py", "tests/**/*.py")
     code = [file.read_text() for place in places for file in ROOT.glob(place)]
     return set(re.findall(r"(?:environ\S*[\[(]\"|envvar=\"|\$\{)([A-Z_]+)", " ".join(code)))
 

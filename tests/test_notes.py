@@ -1,4 +1,4 @@
-"""What the pages say is so: listings, links, commands, diagrams and tables."""
+"""What the pages say is true: listings, links, commands, diagrams and tables."""
 
 import ast
 import csv
@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import subprocess
-from functools import partial
+from functools import cache, partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from textwrap import dedent
@@ -76,7 +76,7 @@ def test_anchors_are_those_of_github(tmp_path):
 
 @every_page
 def test_html_holds_no_marks_that_only_markdown_knows(page):
-    """GitHub shows them as they are; after an empty line it reads Markdown again."""
+    """GitHub shows them unchanged. After an empty line it reads Markdown again."""
     for line, text in pages.html_blocks(page):
         shown = re.sub(r"<!--.*?-->|<[^>]*>", "", text, flags=re.DOTALL)
         assert not re.search(r"`|\*\*|\]\(|^- ", shown, re.MULTILINE), f"line {line}: {shown}"
@@ -89,6 +89,31 @@ def test_lines_can_be_read_in_an_editor(page):
     for number, line in enumerate(lines, 1):
         free = line.startswith(("|", "<")) or "](" in line or "://" in line or number in listed
         assert free or len(line) <= LONGEST_LINE, f"line {number}: {len(line)} characters"
+
+
+TESTS = ("tests/**/*.py", "steps/*/tests/*.py")
+
+
+@every_page
+def test_a_test_that_a_page_names_exists(page):
+    names = {code for code in pages.code_in_lines(page) if re.fullmatch(r"test_\w+", code)}
+    assert names <= tests()
+
+
+@cache
+def tests():
+    files = [file for place in TESTS for file in ROOT.glob(place)]
+    return {
+        name for file in files for name in re.findall(r"^def (test_\w+)", file.read_text(), re.M)
+    }
+
+
+@every_page
+def test_a_name_that_is_said_to_be_in_a_file_is_there(page):
+    """As in: `KEEP` in [events.py](../steps/04-pubsub-sse/events.py)."""
+    for code, path in re.findall(r"`([^`]+)`\s+in\s+\[[^\]]+\]\(([^):#]+)\)", page.read_text()):
+        file = page.parent / path
+        assert code.removesuffix("()") in (file.read_text() if file.is_file() else ""), code
 
 
 @pytest.mark.parametrize("diagram", listings("mermaid"), ids=str)
@@ -129,6 +154,7 @@ def test_a_command_in_a_line_is_known_to_work(page):
         ("python tests/load/no_such.py", "not there"),
         ("gunicorn --chdir steps/06 app:app", "not there"),
         ("gunicorn --no-such-option app:app", "no-such"),
+        ("gunicorn -c deploy/no_such.conf.py app:app", "not there"),
         ("uv sync --group test", "uv sync"),
         ("JOB_SPEED=1 workshop start 1", "JOB_SPEED"),
         ("git apply notes/solutions/0.0.patch", "not there"),
@@ -142,7 +168,7 @@ def test_a_command_that_would_not_work_is_found(command, reason):
 @pytest.mark.slow
 @pytest.mark.parametrize("page", [page for page in PAGES if commands.typed_lines(page)], ids=name)
 def test_what_curl_asks_is_answered(page, tmp_path):
-    """All listings with curl of a page, one after another in one shell, as they are typed."""
+    """Types all listings of a page that use curl, one after another, into one shell."""
     with running(step_for(page, tmp_path), env={"JOB_PACE": "0.5"}) as step:
         shell = typed(page, step.url, tmp_path)
     assert shell.returncode == 0, shell.stdout + shell.stderr
@@ -184,7 +210,8 @@ def typed(page, url, tmp_path):
 
 
 def step_for(page, tmp_path):
-    """That of the page's number, else the last that it starts before; an exercise is solved."""
+    """The step of the page's number, or otherwise the last one that the page starts before it uses
+    curl. If the page is an exercise, the step is solved."""
     number = re.search(r"/0?([1-5])[-.]", f"/{name(page)}".replace("/steps", ""))
     said = re.findall(r"workshop start (\d)", page.read_text().partition("curl ")[0])
     step = find_step(number[1] if number else (said or ["5"])[-1])
@@ -197,7 +224,7 @@ def step_for(page, tmp_path):
 
 
 def room(tmp_path):
-    """A folder where all is as at the top, and what a command leaves there is in nobody's way."""
+    """A folder that looks like the top folder, for the files that commands leave behind."""
     folder = tmp_path / "top"
     folder.mkdir()
     for entry in ROOT.iterdir():
@@ -207,7 +234,7 @@ def room(tmp_path):
 
 @every_page
 def test_a_table_of_results_is_that_of_the_results(page):
-    """Between <!-- results/compare.md --> and <!-- end --> stands that file, and nothing else."""
+    """Between <!-- results/compare.md --> and <!-- end --> is that file, and nothing more."""
     marked = r"<!-- (\S*results/\S+) -->\n(.*?)<!-- end -->"
     text = page.read_text()
     found = re.findall(marked, text, re.DOTALL)
@@ -238,8 +265,8 @@ def test_figures_of_two_runs_are_not_those_of_one():
 def is_measured(title, cells):
     known = ("sse-starlette-hub", "flask-sse", "nchan", "03", "04", "05")
     server = next(name for name in known if title.removeprefix("step ").startswith(name[:13]))
-    told = {number for cell in cells for number in numbers(cell)}
-    return any(told <= shown(row) for row in measured(server))
+    claimed = {number for cell in cells for number in numbers(cell)}
+    return any(claimed <= shown(row) for row in measured(server))
 
 
 def shown(row):

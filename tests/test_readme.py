@@ -1,20 +1,24 @@
-"""What the READMEs tell people to type does what they say."""
+"""The READMEs say what is so, and the commands in them do what they say."""
 
 import os
 import re
 import signal
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import httpx
 import pytest
 
+from workshop.diff import FOR_LATER, changed_files, files_of
 from workshop.processes import free_port, running
 from workshop.steps import ROOT, all_steps, find_step
 from workshop.testing import eventually
 
 README = (ROOT / "README.md").read_text()
+MOST_LINES = 90
+TO_READ = re.compile(r"^(\d+)\. `([^`]+)`: (\S.*)$", re.MULTILINE)  # `workshop diff` reads these
 
 
 def test_the_two_commands_are_there_word_for_word():
@@ -27,11 +31,33 @@ def test_the_two_commands_are_there_word_for_word():
 
 
 @pytest.mark.parametrize("step", all_steps(), ids=lambda step: step.name)
-def test_a_steps_readme_fits_one_screen_and_says_what_it_is(step):
+def test_a_steps_readme_is_short_and_says_what_it_is(step):
     text = readme_of(step)
     assert "END of its stage" in text
     assert f"workshop start {int(step.name[:2])}" in text
-    assert len(text.splitlines()) <= 75
+    assert len(text.splitlines()) <= MOST_LINES
+
+
+@pytest.mark.parametrize("step", all_steps(), ids=lambda step: step.name)
+def test_a_steps_readme_gives_the_order_in_which_its_files_are_read(step):
+    section = re.search(r"^## Read it$(.*?)^## ", readme_of(step), re.MULTILINE | re.DOTALL)[1]
+    items = re.findall(r"^\d.*$", section, re.MULTILINE)
+    numbers = [int(TO_READ.fullmatch(item)[1]) for item in items]
+    assert numbers == list(range(1, len(items) + 1))
+
+
+@pytest.mark.parametrize(("before", "step"), list(pairwise(all_steps())), ids=lambda s: s.name)
+def test_the_files_to_read_are_those_that_have_changed(before, step):
+    changed = {name for name in changed_files(before, step) if not name.startswith(FOR_LATER)}
+    listed = to_read(step)
+    assert listed.keys() == changed
+    gone = {name for name, why in listed.items() if why.startswith("gone")}
+    assert gone == {name for name in changed if not (step / name).exists()}
+
+
+def test_the_files_to_read_in_the_first_step_are_there():
+    first = all_steps()[0]
+    assert {"app.py", "Procfile"} < to_read(first).keys() < set(files_of(first))
 
 
 @pytest.mark.slow
@@ -68,6 +94,11 @@ def test_flower_starts_as_the_readme_says():
     flower = typed.replace("--workdir steps", f"--workdir {ROOT}/steps") + f" --port={port}"
     with running(step, commands={"flower": flower}):
         eventually(lambda: answers(f"http://127.0.0.1:{port}/"))
+
+
+def to_read(step):
+    """{file: why it differs from the step before}, in the order of the README."""
+    return {name: why for _, name, why in TO_READ.findall(readme_of(step))}
 
 
 def readme_of(step):

@@ -1,4 +1,4 @@
-"""The smallest forms with which the chapters begin, typed as they stand there."""
+"""The smallest forms with which the chapters begin, typed exactly as they are printed."""
 
 import subprocess
 import sys
@@ -45,15 +45,15 @@ def type_in(text, folder):
     subprocess.run(["bash", "-ec", text], cwd=folder, check=True)
 
 
-def test_a_task_of_celery_tells_its_state(tmp_path, start, valkey):
+def test_a_task_of_celery_reports_its_state(tmp_path, start, valkey):
     type_in(listing("02-celery-polling.md", "mine/count.py").replace(*at(valkey)), tmp_path)
     worker = start(listing("02-celery-polling.md", "-A count worker").strip())
     log_with(worker, "ready")
     asked = "from count import count; result = count.delay(1); print(result.get(timeout=30))"
-    told = subprocess.run(
+    answer = subprocess.run(
         [sys.executable, "-c", asked], cwd=tmp_path / "mine", capture_output=True, text=True
     )
-    assert told.stdout.strip() == "{'number': 1}", told.stderr
+    assert answer.stdout.strip() == "{'number': 1}", answer.stderr
 
 
 def test_a_response_that_does_not_end(tmp_path, start):
@@ -70,10 +70,10 @@ def test_a_stream_of_one_channel(tmp_path, start, valkey):
     (tmp_path / "small.py").write_text(app.replace("redis.Redis()", f'redis.from_url("{valkey}")'))
     port = free_port()
     log_with(start(f"flask --app small run --port {port}"), "Running on")
-    with ThreadPoolExecutor(1) as browser, redis.from_url(valkey) as speaker:
+    with ThreadPoolExecutor(1) as browser, redis.from_url(valkey) as publisher:
         answer = browser.submit(httpx.get, f"http://127.0.0.1:{port}/stream", timeout=60)
-        eventually(lambda: speaker.publish("news", "half way"))
-        speaker.publish("news", "I am done")
+        eventually(lambda: publisher.publish("news", "half way"))
+        publisher.publish("news", "I am done")
         assert answer.result().text == "data: half way\n\ndata: I am done\n\n"
 
 
