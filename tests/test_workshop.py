@@ -1,7 +1,8 @@
-"""The bench: what `workshop` starts, says and leaves behind."""
+"""The command `workshop`: what it starts, prints and leaves behind."""
 
 import contextlib
 import os
+import pty
 import re
 import signal
 import socket
@@ -15,15 +16,13 @@ import pytest
 import redis
 from click.testing import CliRunner
 
-from workshop import cli, load, processes
+from workshop import cli, load, processes, steps
 from workshop.steps import ROOT, all_steps, find_step
 from workshop.testing import Person, eventually
 
-LAST = all_steps()[-1]
-
 
 class Bench:
-    """`workshop start` in a session of its own, as a person starts it in a terminal."""
+    """`workshop start` in a session of its own, as in a terminal."""
 
     def __init__(self, **env):
         self.port, self.redis_port = processes.free_port(), processes.free_port()
@@ -38,23 +37,23 @@ class Bench:
         )
         self.url = f"http://127.0.0.1:{self.port}"
         self.family = []
-        self.heard = ""
+        self.seen = ""
 
-    def hear(self, words):
-        for line in self.popen.stdout:  # ends with the bench, which gives up after a while
-            self.heard += line
+    def read_until(self, words):
+        for line in self.popen.stdout:  # ends with the process, which gives up after a while
+            self.seen += line
             if words in line:
                 break
-        assert words in self.heard, self.heard
+        assert words in self.seen, self.seen
 
     def ready(self):
-        self.hear("is ready")
+        self.read_until("is ready")
         self.family = psutil.Process(self.popen.pid).children(recursive=True)
         return self
 
-    def said(self):
+    def everything(self):
         output, _ = self.popen.communicate(timeout=60)
-        return self.heard + output
+        return self.seen + output
 
     def kill(self):
         for process in [*self.family, self.popen]:
@@ -80,10 +79,10 @@ def valkey_url():
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_start_stops_all_of_it_in_order_and_without_a_traceback(bench, sign):
-    os.killpg(bench.popen.pid, sign)  # a terminal tells the whole group
-    bench.hear("stopping web")
-    os.killpg(bench.popen.pid, signal.SIGHUP)  # and then somebody closes it
-    said = bench.said()
+    os.killpg(bench.popen.pid, sign)  # a terminal sends it to the whole group
+    bench.read_until("stopping web")
+    os.killpg(bench.popen.pid, signal.SIGHUP)  # then the user closes the terminal
+    said = bench.everything()
     assert bench.popen.returncode == 0
     assert said.index("stopping web") < said.index("stopping worker") < said.index("all stopped")
     assert "Traceback" not in said
@@ -95,7 +94,7 @@ def test_start_lets_a_job_in_progress_finish(bench, valkey_url):
         task_id = person.task_id("optimize")
         eventually(lambda: person.task(task_id)["state"] == "PROGRESS")
         bench.popen.send_signal(signal.SIGINT)
-        assert "Traceback" not in bench.said()
+        assert "Traceback" not in bench.everything()
         web_only = {"worker": None}
         with processes.running(find_step("2"), redis_url=valkey_url, commands=web_only) as again:
             answer = httpx.get(f"{again.url}/tasks/{task_id}", cookies=person.cookies)
@@ -107,7 +106,7 @@ def test_start_with_an_embedded_valkey_leaves_nothing_running(monkeypatch):
     bench = Bench().ready()
     assert any("valkey" in process.name() for process in bench.family)
     os.killpg(bench.popen.pid, signal.SIGINT)
-    said = bench.said()
+    said = bench.everything()
     assert f"$ | workshop redis serve --port {bench.redis_port}" in said
     assert "$ | celery -A tasks worker" in said
     assert f"02-celery-polling is ready: {bench.url}" in said
@@ -118,13 +117,13 @@ def test_start_with_an_embedded_valkey_leaves_nothing_running(monkeypatch):
 def test_one_process_dies_and_the_others_are_stopped(bench):
     worker = next(p for p in bench.family if "celery" in " ".join(p.cmdline()))
     worker.kill()
-    said = bench.said()
+    said = bench.everything()
     assert bench.popen.returncode == 1
     assert "worker ended with status -9" in said
     eventually(bench.ended)
 
 
-def test_a_taken_port_is_named_with_the_mend():
+def test_a_taken_port_is_named_with_the_fix():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         answer = CliRunner().invoke(cli.main, ["start", "1", "--port", str(port)])
@@ -149,33 +148,179 @@ def test_an_unknown_step_is_named_with_those_that_exist():
     assert "01-sync" in answer.output
 
 
-def test_diff_shows_the_code_in_reading_order_and_names_the_rest():
-    answer = CliRunner().invoke(cli.main, ["diff", "1", "2"])
-    shown = re.findall(r"^\S*diff --git a/\S+ b/(?:[\w-]+/)?(\S+)", answer.output, re.MULTILINE)
-    assert [name for name in shown if name in ("Procfile", "app.py", "tasks.py", "store.py")] == [
-        "Procfile",
-        "app.py",
-        "tasks.py",
-        "store.py",
+@pytest.fixture
+def two_steps(tmp_path):
+    """Two small steps, whose later README says in which order to read three files."""
+    before, after = tmp_path / "07-before", tmp_path / "08-after"
+    files = {
+        "Procfile": "web: true\n",
+        "README.md": "# 7\n",
+        "b.py": "old = 1\n",
+        "same.py": "1\n",
+    }
+    for name, text in files.items():
+        write(before / name, text)
+        write(after / name, text)
+    write(before / "gone.py", "1\n2\n")
+    write(after / "a.py", "1\n2\n3\n")
+    write(after / "b.py", "new = 1\nnew = 2\n")
+    write(after / "z/c.py", "1\n")
+    write(after / "tests/test_a.py", "1\n")
+    write(after / "README.md", READ_IT)
+    return str(before), str(after)
+
+
+READ_IT = """# 8
+
+1. `a.py`: this list is not the one
+
+## Read it
+
+1. `z/c.py`: the new part, which has
+   a reason of two lines
+2. `same.py`: has not changed
+3. `b.py`: what is left of it
+
+## What hurts now
+
+1. `gone.py`: nor is this one
+"""
+
+
+def write(file, text):
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+
+
+def diff(*arguments):
+    return CliRunner().invoke(cli.main, ["diff", *arguments])
+
+
+def test_diff_follows_the_order_of_the_later_readme(two_steps):
+    output = diff(*two_steps).output
+    table = output.partition("\ndiff --git")[0]
+    assert [re.split(" {2,}", line) for line in table.splitlines()[2:]] == [
+        ["z/c.py", "+1", "-0", "the new part, which has a reason of two lines"],
+        ["b.py", "+2", "-1", "what is left of it"],
+        ["a.py", "+3", "-0"],
+        ["gone.py", "+0", "-2"],
+        ["total", "+6", "-3"],
     ]
-    assert not [name for name in shown if name.startswith(("tests/", "jobs/"))]
-    assert "Not shown without --all: README.md" in answer.output
+    diffs = re.findall(r"^diff --git \S+ b/\S*0[78]-\w+/(\S+)$", output, re.MULTILINE)
+    assert diffs == ["z/c.py", "b.py", "a.py", "gone.py"]
+    assert output.endswith("\nNot shown without --all: README.md, tests/test_a.py\n")
+    assert "\x1b" not in output
 
 
-def test_diff_of_named_files_shows_them_as_they_are_named():
-    answer = CliRunner().invoke(cli.main, ["diff", "1", "2", "tasks.py", "README.md", "app.py"])
-    assert re.findall(r"[+]{3} b/\S+/(\S+)", answer.output) == ["tasks.py", "README.md", "app.py"]
-    answer = CliRunner().invoke(cli.main, ["diff", "1", "2", "jobs/geo.py"])
-    assert answer.exit_code == 2
-    assert "Nothing has changed in jobs/geo.py" in answer.output
+def test_diff_back_to_the_earlier_step_has_the_same_order(two_steps):
+    lines = diff(*reversed(two_steps), "--stat").output.splitlines()
+    assert [line.split()[0] for line in lines[2:7]] == [
+        "z/c.py",
+        "b.py",
+        "a.py",
+        "gone.py",
+        "total",
+    ]
+    assert lines[6].split() == ["total", "+3", "-6"]
 
 
-def test_what_follows_the_step_goes_to_pytest():
+def test_diff_stat_is_one_table_and_the_number_of_changed_lines(two_steps):
+    output = diff(*two_steps, "--stat", "--all").output
+    assert "diff --git" not in output
+    assert re.search(r"^total +\+\d+ +-\d+$", output, re.MULTILINE)
+    assert re.search(r"^tests/test_a.py +\+1 +-0$", output, re.MULTILINE)
+    assert "Application code: 9 changed lines" in output
+    assert "Not shown" not in output
+
+
+def test_diff_of_named_files_shows_them_in_that_order(two_steps):
+    output = diff(*two_steps, "a.py", "README.md", "b.py").output
+    assert re.findall(r"[+]{3} b/\S+/(\S+)", output) == ["a.py", "README.md", "b.py"]
+    assert "Not shown" not in output
+
+
+def test_diff_of_a_file_that_has_not_changed_says_so(two_steps):
+    unchanged, unknown = diff(*two_steps, "b.py", "same.py"), diff(*two_steps, "b.py", "no.py")
+    assert unchanged.exit_code == unknown.exit_code == 2
+    assert "same.py has not changed" in unchanged.output
+    assert "No file is named no.py in 07-before, nor in 08-after." in unknown.output
+
+
+def test_diff_with_mine_shows_my_changes_without_the_reasons_of_the_step(tmp_path, monkeypatch):
+    monkeypatch.setattr(steps, "MINE", tmp_path)
+    assert "You have no copy of 02-celery-polling yet" in diff("2", "mine").output
+    CliRunner().invoke(cli.main, ["copy", "2"])
+    with (tmp_path / "02-celery-polling" / "store.py").open("a") as store:
+        store.write("mine = True\n")
+    output = diff("2", "mine").output
+    assert re.search(r"^store.py +\+1 +-0$", output, re.MULTILINE)
+    assert "\n+mine = True\n" in output
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 4])
+def test_diff_gives_a_reason_for_each_file_that_differs_from_the_step_before(number):
+    output = diff(str(number), str(number + 1), "--stat").output
+    *files, total = re.findall(r"^(\S+) +[+]\d+ +-\d+(?:  (\S.*))?$", output, re.MULTILINE)
+    assert len(files) > 2
+    assert all(reason for _, reason in files)
+    assert total == ("total", "")
+
+
+def in_a_terminal(*command, **env):
+    """What a command writes to a terminal."""
+    ours, theirs = pty.openpty()
+    env = os.environ | {"TERM": "xterm", "GIT_CONFIG_GLOBAL": os.devnull} | env
+    program = Path(sys.executable).parent / command[0]
+    with subprocess.Popen([program, *command[1:]], stdin=theirs, stdout=theirs, env=env):
+        os.close(theirs)
+        output = b""
+        with contextlib.suppress(OSError):  # Linux's way to say that nobody writes any more
+            while piece := os.read(ours, 10_000):
+                output += piece
+    os.close(ours)
+    return output.decode().replace("\r\n", "\n")
+
+
+def git_settings(**settings):
+    """The environment that gives them to git, as a file ~/.gitconfig does."""
+    env = {"GIT_CONFIG_COUNT": str(len(settings))}
+    for number, (name, value) in enumerate(settings.items()):
+        env |= {
+            f"GIT_CONFIG_KEY_{number}": name.replace("_", "."),
+            f"GIT_CONFIG_VALUE_{number}": value,
+        }
+    return env
+
+
+PAGED = "sed 's/^/paged: /'"
+
+
+@pytest.mark.parametrize(
+    ("env", "paged", "coloured"),
+    [
+        ({"GIT_PAGER": PAGED}, True, True),
+        (git_settings(core_pager=PAGED), True, True),
+        (git_settings(core_pager="false", pager_diff=PAGED), True, True),
+        (git_settings(core_pager=PAGED, pager_diff="true"), True, True),
+        (git_settings(core_pager=PAGED, color_ui="false"), True, False),
+        (git_settings(core_pager=PAGED, pager_diff="false"), False, True),
+        ({"GIT_PAGER": "cat"}, False, True),
+        ({"GIT_PAGER": "cat", "TERM": "dumb"}, False, False),
+    ],
+)
+def test_diff_uses_the_pager_and_the_colours_that_git_uses(two_steps, env, paged, coloured):
+    output = in_a_terminal("workshop", "diff", *two_steps, **env)
+    assert "diff --git" in output
+    assert all(line.startswith("paged: ") == paged for line in output.splitlines())
+    assert ("\x1b[" in output) == coloured
+
+
+def test_arguments_after_the_step_go_to_pytest():
     answer = CliRunner().invoke(cli.main, ["test", "1", "-q", "-k", "no_such_test"])
     assert answer.exit_code == pytest.ExitCode.NO_TESTS_COLLECTED
 
 
-def test_doctor_says_yes_or_how_to_mend():
+def test_doctor_says_yes_or_prints_the_fix():
     answer = CliRunner().invoke(cli.main, ["doctor"])
     assert answer.exit_code == 0
     assert "the embedded Valkey starts" in answer.output
@@ -220,7 +365,7 @@ def monitor(valkey_url):
         process.kill()
 
 
-def test_redis_monitor_shows_what_redis_is_asked(monitor):
+def test_redis_monitor_shows_the_commands_that_redis_receives(monitor):
     monitor.redis.set("greeting", "hello")
     line = next(line for line in monitor.stdout if "greeting" in line)
     assert line.endswith("SET greeting hello\n")
@@ -231,12 +376,12 @@ def test_redis_monitor_shows_what_redis_is_asked(monitor):
 def test_redis_monitor_says_so_when_redis_goes(monitor):
     monitor.redis.shutdown(nosave=True)
     said, _ = monitor.communicate(timeout=30)
-    assert said.endswith("Error: Redis has gone; was its step stopped?\n")
+    assert said.endswith("Error: Redis has gone. Was its step stopped?\n")
 
 
 @pytest.mark.parametrize("command", [("redis", "keys"), ("start", "2")])
 @pytest.mark.parametrize("url", ["redis://127.0.0.1:{}", "127.0.0.1:{}"])
-def test_redis_away_is_named_with_the_mend(monkeypatch, command, url):
+def test_a_missing_redis_is_named_with_the_fix(monkeypatch, command, url):
     monkeypatch.setenv("REDIS_URL", url.format(processes.free_port()))
     answer = CliRunner().invoke(cli.main, command)
     assert answer.exit_code == 1
@@ -274,19 +419,15 @@ def test_load_computes_what_a_hand_calculation_gives():
     ]
 
 
-def test_the_bench_is_small():
+def test_the_command_is_small():
     lines = sum(len(file.read_text().splitlines()) for file in (ROOT / "workshop").glob("*.py"))
-    assert lines <= 1000
+    assert lines <= 1300
 
 
 def test_no_file_names_a_machine_or_a_registry():
-    tracked = subprocess.check_output(["git", "ls-files"], cwd=ROOT, text=True).split()
-    named = [
-        name
-        for name in tracked
-        if re.search(
-            rb"/(home|root|Users|work)/\w|pypi" + rb"\.org|files\.python",
-            (ROOT / name).read_bytes(),
-        )
-    ]
-    assert named == []
+    listing = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.check_output(listing, cwd=ROOT, text=True).splitlines()
+    files = [ROOT / name for name in names if (ROOT / name).is_file()]
+    unwanted = rb"/(home|root|Users|work)/\w|pypi" + rb"\.org|files\.python"
+    assert [file for file in files if re.search(unwanted, file.read_bytes())] == []
+    assert len(files) > 200

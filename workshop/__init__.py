@@ -1,1 +1,1 @@
-"""The learner's bench: it starts, shows, loads and tests the steps. No step imports it."""
+"""The learner's tools: they start, show, load and test the steps. No step imports them."""

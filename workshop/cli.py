@@ -1,4 +1,4 @@
-"""The command `workshop`. It prints each standard command line that it runs."""
+"""The command `workshop`. It prints every standard command line that it runs."""
 
 import os
 import shlex
@@ -26,7 +26,7 @@ def say(name: str, line: str):
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main():
     """From a slow Flask page to thousands of live progress streams, in steps."""
-    for sign in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C: stop what runs, in order
+    for sign in (signal.SIGTERM, signal.SIGHUP):  # like Ctrl-C: stop the processes in order
         signal.signal(sign, signal.default_int_handler)
 
 
@@ -35,7 +35,7 @@ def main():
 @click.option("--port", default=8000, show_default=True, envvar="PORT", show_envvar=True)
 @click.option("--redis-port", type=int, show_default="6400 + STEP", help="For the Valkey.")
 def start(step, port, redis_port):
-    """Start a step as its Procfile says, on an embedded Valkey unless REDIS_URL is set."""
+    """Start a step as its Procfile says, with an embedded Valkey unless REDIS_URL is set."""
     folder = find_step(step)
     url = os.environ.get("REDIS_URL")
     if url and uses_redis(folder):
@@ -55,7 +55,7 @@ def start(step, port, redis_port):
 @click.argument("step")
 @click.argument("arguments", nargs=-1)
 def test(step, arguments):
-    """Run the tests of one step. What follows the step goes to pytest."""
+    """Run the tests of one step. The arguments after the step go to pytest."""
     folder = find_step(step)
     say("$", f"cd {folder} && pytest {shlex.join(arguments)}".rstrip())
     sys.exit(subprocess.call([sys.executable, "-m", "pytest", *arguments], cwd=folder))
@@ -64,7 +64,7 @@ def test(step, arguments):
 @main.command(context_settings={"ignore_unknown_options": True}, add_help_option=False)
 @click.argument("arguments", nargs=-1)
 def compare(arguments):
-    """Measure all steps under the same load, and draw charts; --help tells more."""
+    """Measure all steps under the same load, and draw charts. --help says more."""
     script = ROOT / "tests" / "load" / "compare.py"
     say("$", f"python {script} {shlex.join(arguments)}".rstrip())
     sys.exit(subprocess.call([sys.executable, str(script), *arguments]))

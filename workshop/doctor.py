@@ -1,4 +1,4 @@
-"""`workshop doctor`: is this machine ready? Each 'no' comes with its mend."""
+"""`workshop doctor`: is this machine ready? The fix is printed under each NO."""
 
 import os
 import platform
@@ -18,11 +18,11 @@ GIGABYTE = 1024**3
 
 @click.command()
 def doctor():
-    """Check Python, ports, file limits, memory, Chromium; say how to mend what is missing."""
+    """Check whether this machine is ready, and print the fix for everything that is missing."""
     needed = [python(), system(), valkey(), git()]
     useful = [port(), descriptors(), memory(), chromium()]
-    for good, what, mend in needed + useful:
-        click.echo(f"{'yes' if good else 'NO ':4} {what}" + ("" if good else f"\n     -> {mend}"))
+    for good, what, fix in needed + useful:
+        click.echo(f"{'yes' if good else 'NO ':4} {what}" + ("" if good else f"\n     -> {fix}"))
     if not all(good for good, *_ in needed):
         raise click.exceptions.Exit(1)
 
@@ -42,7 +42,7 @@ def valkey():
         with ValkeyServer(port=free_port()):
             return True, "the embedded Valkey starts", ""
     except (ValkeyServerError, OSError) as error:
-        return False, f"the embedded Valkey starts ({error})", "Set REDIS_URL to a Redis of yours."
+        return False, f"the embedded Valkey starts ({error})", "Set REDIS_URL to your own Redis."
 
 
 def git():
@@ -53,25 +53,25 @@ def port():
     number = int(os.environ.get("PORT", 8000))
     with socket.socket() as probe:
         taken = probe.connect_ex(("127.0.0.1", number)) == 0
-    return not taken, f"port {number} is free", "Stop what listens there, or start with --port."
+    return not taken, f"port {number} is free", "Stop what listens there, or use --port."
 
 
 def descriptors():
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     good = soft >= 4096 or soft == resource.RLIM_INFINITY
-    return good, f"{soft} open files allowed", "For loads above 200 people: ulimit -n 20000"
+    return good, f"{soft} open files allowed", "For loads of more than 200 people: ulimit -n 20000"
 
 
 def memory():
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     good = total >= 2 * GIGABYTE
-    return good, f"{total / GIGABYTE:.0f} GB of memory", "With less than 2 GB, keep loads small."
+    return good, f"{total / GIGABYTE:.0f} GB of memory", "Keep the loads small."
 
 
 def chromium():
     path = find_chromium()
-    mend = "Only for the browser tests: install Chromium, or set CHROMIUM to where yours is."
-    return path, f"Chromium{f' at {path}' if path else ''}", mend
+    fix = "Only the browser tests need it. Install Chromium, or set CHROMIUM to its path."
+    return path, f"Chromium{f' at {path}' if path else ''}", fix
 
 
 def find_chromium() -> str | None:

@@ -17,11 +17,11 @@ PAGES = steps.ROOT / "notes" / "exercises"
 @click.command()
 @click.argument("step")
 def copy(step):
-    """Copy a step to mine/, which is yours to change."""
+    """Copy a step to mine/, where you can change it."""
     folder = steps.find_step(step)
     mine = steps.MINE / folder.name
     if mine.exists():
-        see = f"What you changed: workshop diff {step} mine. To begin again, rename it first."
+        see = f"See your changes: workshop diff {step} mine. To start again, rename it first."
         raise click.ClickException(f"{mine} is there already. {see}")
     click.echo(f"$ cp -R {folder} {mine}")
     shutil.copytree(folder, mine, ignore=shutil.ignore_patterns(*diff.LEFT_BY_RUNS))
@@ -29,9 +29,9 @@ def copy(step):
 
 @click.command()
 @click.argument("number", required=False)
-@click.option("--hint", type=click.IntRange(1, 3), help="Show this hint, and check nothing.")
+@click.option("--hint", type=click.IntRange(1, 3), help="Show this hint, and don't check.")
 def check(number, hint):
-    """Check an exercise in your copy of its step. Without a NUMBER: list the exercises."""
+    """Check an exercise in your copy of its step. Without a NUMBER, list the exercises."""
     if number is None:
         return click.echo(listing())
     if number not in pages():

@@ -22,13 +22,13 @@ from workshop.steps import procfile, uses_redis
 
 READY_SECONDS = 60
 USUAL_REDIS = "redis://127.0.0.1:6379"
-# What a process is told when it should stop, and the seconds it gets. To Celery, TERM means
-# 'finish your tasks' and QUIT 'put them back'; to gunicorn, 'gracefully' and 'now'.
+# The signals that stop a process, with the seconds that it gets after each. To Celery, TERM means
+# 'finish your tasks' and QUIT 'put them back'. To gunicorn, they mean 'gracefully' and 'now'.
 FAREWELL = ((signal.SIGTERM, 8), (signal.SIGQUIT, 5), (signal.SIGKILL, 5))
 
 
 class Process:
-    """One line of a Procfile, as a direct child in a session of its own: Ctrl-C is not for it."""
+    """One line of a Procfile: a direct child, in a session of its own to be safe from Ctrl-C."""
 
     def __init__(self, name: str, command: str, folder: Path, env: dict, say):
         self.name, self.say = name, say
@@ -69,7 +69,7 @@ class Process:
 
 
 class Running:
-    """A step that runs: its page's `url`, its `redis_url`, its `processes` by name."""
+    """A running step: the `url` of its page, its `redis_url`, and its `processes` by name."""
 
     def __init__(self, step: Path, url: str, redis_url: str, processes: dict[str, Process]):
         self.step, self.url, self.redis_url = step, url, redis_url
@@ -79,7 +79,7 @@ class Running:
         return next((p for p in self.processes.values() if not p.alive()), None)
 
     def wait_until_ready(self):
-        """Raises ClickException if a process ends, or if the page is not there in time."""
+        """Raises ClickException if a process ends, or if the page doesn't answer in time."""
         deadline = time.monotonic() + READY_SECONDS
         while "web" in self.processes and not answers(f"{self.url}/healthz"):
             if process := self.ended():
@@ -91,7 +91,7 @@ class Running:
 
 @contextlib.contextmanager
 def running(step: Path, port=None, redis_port=None, redis_url=None, env=(), commands=(), say=None):
-    """Runs a step until the block ends; on free ports and a Valkey of its own unless told.
+    """Runs a step until the block ends. By default it gets free ports and a Valkey of its own.
 
     `commands` replaces command lines of the Procfile, or leaves a process out ({name: None}).
     """
@@ -115,7 +115,7 @@ def running(step: Path, port=None, redis_port=None, redis_url=None, env=(), comm
 
 
 def stop_all(processes, say):
-    """In the order of the Procfile, and Redis after them, as they still use it."""
+    """In the order of the Procfile. Redis comes after them, because they still use it."""
     with undisturbed():
         for name, process in processes.items():
             if process.alive():
@@ -125,7 +125,7 @@ def stop_all(processes, say):
 
 @contextlib.contextmanager
 def undisturbed():
-    """Somebody who presses Ctrl-C twice must not leave half of the processes behind."""
+    """A user who presses Ctrl-C twice must not leave half of the processes behind."""
     signs = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = {sign: signal.signal(sign, signal.SIG_IGN) for sign in signs}
     try:
@@ -140,8 +140,8 @@ def embedded_valkey(port: int, say=lambda name, line: None):
     must_be_free(port, "Valkey", "another port for it (see --help)")
     say("$", f"workshop redis serve --port {port}")
     server = ValkeyServer(port=port)
-    # A blocked signal stays blocked in a child: Ctrl-C, which a terminal sends to everybody, must
-    # not take Redis from under the processes that still finish their work.
+    # A terminal sends Ctrl-C to all of its processes. Redis must survive it, because the others
+    # still finish their work. A signal that is blocked here stays blocked in a child.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         server.start()
@@ -152,7 +152,7 @@ def embedded_valkey(port: int, say=lambda name, line: None):
     try:
         yield server.connection_url
     finally:
-        say("$", "stopping Valkey, and all that it held goes with it")
+        say("$", "stopping Valkey, which forgets everything")
         server.stop()
 
 
@@ -160,8 +160,8 @@ def must_be_free(port: int, what: str, instead: str):
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", port)) == 0:
             raise click.ClickException(
-                f"Port {port}, for {what}, is taken. 'lsof -i :{port}' tells by whom: stop that, "
-                f"or choose {instead}."
+                f"Port {port}, for {what}, is taken. 'lsof -i :{port}' shows the program. Stop "
+                f"it, or choose {instead}."
             )
 
 
@@ -188,7 +188,7 @@ def last_words(process: Process) -> str:
 
 
 def process_in(folder: Path, name: str) -> psutil.Process:
-    """Of a step that somebody has started: in this terminal, in another, or by hand."""
+    """A process of a step that runs already, whether 'workshop start' started it or a user."""
     program = f"/{procfile(folder).get(name, '-').split()[0]} "  # as in .venv/bin/celery
     for process in psutil.process_iter(["cwd", "cmdline"]):
         here = process.info["cwd"] == str(folder) and program in " ".join(process.info["cmdline"])

@@ -23,14 +23,15 @@ def folder(request):
 @pytest.fixture(scope="module")
 def step(folder, request):
     """The step whose tests these are, running with a Valkey of its own. Its jobs never wait,
-    unless the test module says JOB_PACE = seconds; likewise the other SETTINGS."""
+    unless the test module sets JOB_PACE to a number of seconds. The other SETTINGS work the same
+    way."""
     with running(folder, env=settings(request)) as step_is_running:
         yield step_is_running
 
 
 @pytest.fixture
 def start_step(folder, request):
-    """Starts this step once more, for a test that needs it otherwise."""
+    """Starts this step once more, for a test that needs other settings."""
     with contextlib.ExitStack() as stack:
 
         def start(commands=(), redis_url=None, **env):

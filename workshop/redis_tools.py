@@ -1,4 +1,4 @@
-"""`workshop redis`: a Redis for steps started by hand, and a look into that of a running step."""
+"""`workshop redis`: a Redis for steps that you start by hand, and a view into that of a step."""
 
 import os
 import time
@@ -11,10 +11,10 @@ from workshop.steps import find_step
 
 
 @click.group()
-@click.option("--step", default=None, help="The running step to look into; else REDIS_URL.")
+@click.option("--step", default=None, help="The running step, instead of REDIS_URL.")
 @click.pass_context
 def redis(context, step):
-    """Watch or ask the Redis of a running step, or serve one."""
+    """Watch or query the Redis of a running step, or serve one."""
     environ = process_in(find_step(step), "web").environ() if step else os.environ
     context.obj = environ.get("REDIS_URL", USUAL_REDIS)
 
@@ -22,7 +22,7 @@ def redis(context, step):
 @redis.command()
 @click.option("--port", default=6379, show_default=True)
 def serve(port):
-    """Run a Redis for steps that you start by hand, until Ctrl-C. It forgets all when it ends."""
+    """Run a Redis for steps that you start by hand, until Ctrl-C. It keeps nothing on disk."""
     with embedded_valkey(port) as url:
         click.echo(f"In the other terminals: export REDIS_URL={url}")
         try:
@@ -35,7 +35,7 @@ def serve(port):
 @redis.command()
 @click.pass_obj
 def monitor(url):
-    """Show every command that Redis gets, until Ctrl-C."""
+    """Show every command that Redis receives, until Ctrl-C."""
     with connected(url) as client, client.monitor() as commands:
         try:
             for command in commands.listen():
@@ -43,7 +43,7 @@ def monitor(url):
         except KeyboardInterrupt:
             return
         except redis_py.ConnectionError as error:
-            raise click.ClickException("Redis has gone; was its step stopped?") from error
+            raise click.ClickException("Redis has gone. Was its step stopped?") from error
 
 
 @redis.command()
@@ -79,13 +79,13 @@ def ask(url, command):
 
 
 def connected(url):
-    try:  # MONITOR may be silent for long
+    try:  # no timeout: MONITOR may be silent for a long time
         client = redis_py.Redis.from_url(url, socket_timeout=None, socket_connect_timeout=5)
         client.ping()
     except (redis_py.RedisError, ValueError) as error:
         raise click.ClickException(
             f"No Redis answers at {url} ({error}). Start one with 'workshop redis serve', set "
-            "REDIS_URL to where yours is, or unset it. To look into a running step, name it: "
-            "workshop redis --step 2"
+            "REDIS_URL to the address of yours, or unset it. To look into a running step, name "
+            "it: workshop redis --step 2"
         ) from error
     return client

@@ -1,4 +1,4 @@
-"""What tests share: to wait for a condition with a deadline, and people who use a step."""
+"""What the tests share: waiting for a condition with a deadline, and people who use a step."""
 
 import io
 import json
@@ -22,10 +22,11 @@ def eventually(check: Callable, seconds: float = 30):
 
 
 class Person(httpx.Client):
-    """An HTTP client with a session of its own, as a browser has after GET /."""
+    """An HTTP client with a session of its own, like a browser after GET /."""
 
     def __init__(self, url: str, **options):
-        super().__init__(base_url=url, timeout=60, verify=False, **options)  # no TLS: quicker
+        # It reads no certificates: that is quicker, and those of the tests are self-signed.
+        super().__init__(base_url=url, timeout=60, verify=False, **options)
 
     def __enter__(self):
         super().__enter__()
@@ -48,12 +49,12 @@ class Person(httpx.Client):
         """(id, type, data) of each event, until the stream ends or the generator is closed."""
         with connect_sse(self, "GET", f"/tasks/stream?{query}", headers=headers) as stream:
             for event in stream.iter_sse():
-                # Without data there is no event, says the standard; this library makes one.
+                # By the standard, there is no event without data, but this library makes one.
                 if event.data:
                     yield event.id, event.event, json.loads(event.data)
 
     def ended(self, task_id: str) -> dict:
-        """Waits for the end of a task."""
+        """The state of a task, once it has ended."""
         return eventually(lambda: (task := self.task(task_id))["state"] in ENDED and task)
 
 
