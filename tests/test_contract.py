@@ -1,29 +1,33 @@
-"""One suite over all steps: the same calls get the same answers wherever a step has them."""
+"""One suite over all steps: a call gets the same response in every step that has it."""
 
+import contextlib
 import io
+import re
+from html import unescape
 from zipfile import ZIP_DEFLATED, ZipFile
 
 import httpx
 import openpyxl
 import pytest
 
-from workshop.processes import running
+from workshop.processes import embedded_valkey, free_port, running
 from workshop.steps import all_steps, find_step
-from workshop.testing import Person, names_in
+from workshop.testing import Person, eventually, names_in
 
 CAPABILITIES = {
     "01-sync": {"page"},
-    "02-celery-polling": {"page", "queue", "tokens"},
-    "03-threaded-sse": {"page", "queue", "tokens"},
-    "04-pubsub-sse": {"page", "queue", "tokens"},
-    "05-gunicorn-gevent": {"page", "queue", "tokens"},
+    "02-celery-polling": {"page", "queue"},
+    "03-threaded-sse": {"page", "queue", "stream"},
+    "04-pubsub-sse": {"page", "queue", "stream", "replay"},
+    "05-gunicorn-gevent": {"page", "queue", "stream", "replay"},
 }
-SAMPLE = find_step("1") / "static" / "samples" / "lessons.xlsx"
+SAMPLE = find_step("1") / "page" / "static" / "samples" / "lessons.xlsx"
+HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}  # as a browser sends it
 
 
-def steps_with(capability):
+def steps_with(capability, fixture="step"):
     return pytest.mark.parametrize(
-        "step",
+        fixture,
         [step for step in all_steps() if capability in CAPABILITIES[step.name]],
         ids=lambda step: step.name,
         indirect=True,
@@ -34,6 +38,30 @@ def steps_with(capability):
 def step(request):
     with running(request.param, env={"JOB_PACE": "0"}) as step_is_running:
         yield step_is_running
+
+
+@pytest.fixture
+def slow_person(request):
+    """A person at a step whose jobs take some seconds."""
+    with running(request.param, env={"JOB_PACE": "1"}) as slow, Person(slow.url) as someone:
+        yield someone
+
+
+@pytest.fixture
+def person_without_redis(request):
+    """A person at a step whose Redis was stopped after the person came."""
+    with contextlib.ExitStack() as stack:
+        with embedded_valkey(free_port()) as url:
+            commands = {"worker": None}
+            step = stack.enter_context(running(request.param, redis_url=url, commands=commands))
+            person = stack.enter_context(Person(step.url))
+        yield person
+
+
+@pytest.fixture
+def stranger(step):
+    with Person(step.url) as someone:
+        yield someone
 
 
 def workbook(rows):
@@ -101,8 +129,11 @@ class TestPage:
         ):
             assert words in page
 
-    def test_the_sample_can_be_had(self, person):
-        assert person.get("/static/samples/lessons.xlsx").content == SAMPLE.read_bytes()
+    def test_everything_that_the_page_needs_is_served(self, person):
+        paths = re.findall(r' (?:src|href)="([^"]+)"', person.get("/").text)
+        assert {"/page/style.css", "/page/icon.svg", "/page/samples/lessons.xlsx"} <= set(paths)
+        assert {path: person.get(path).status_code for path in paths} == dict.fromkeys(paths, 200)
+        assert person.get("/page/samples/lessons.xlsx").content == SAMPLE.read_bytes()
 
     def test_health(self, person):
         assert person.get("/healthz").json() == {"status": "ok"}
@@ -132,6 +163,23 @@ class TestPage:
         assert answer.status_code == 404
         assert set(answer.json()) == {"error", "hint"}
 
+    def test_an_error_is_json_for_a_program_and_the_page_for_a_browser(self, person):
+        for method, path, status in (("GET", "/nothing", 404), ("POST", "/tasks", 400)):
+            for_program = person.request(method, path, headers={"Accept": "application/json"})
+            for_browser = person.request(method, path, headers=HTML)
+            assert for_program.status_code == for_browser.status_code == status
+            assert for_program.headers["Content-Type"] == "application/json"
+            assert for_browser.headers["Content-Type"] == "text/html; charset=utf-8"
+            assert set(for_program.json()) == {"error", "hint"}
+            for words in for_program.json().values():
+                assert words in unescape(for_browser.text)
+
+    def test_a_token_can_be_had(self, step):
+        answer = httpx.post(f"{step.url}/tokens")
+        assert answer.status_code == 201
+        assert set(answer.json()) == {"token", "expires_in"}
+        assert answer.json()["expires_in"] == 24 * 60 * 60
+
     def test_a_wrong_method_is_405(self, person):
         answer = person.delete("/")
         assert answer.status_code == 405
@@ -160,23 +208,33 @@ def test_a_job_ends_in_a_zip(person, kind):
 
 @steps_with("queue")
 class TestQueue:
-    def test_post_answers_202_with_where_to_ask(self, person):
+    def test_post_answers_202_with_the_addresses_of_the_task(self, step, person):
         answer = person.start("optimize")
         assert answer.status_code == 202
         task = answer.json()
-        assert task["status"] == "queued"
-        assert task["status_url"] == f"/tasks/{task['task_id']}"
-        assert answer.headers["Location"] == task["status_url"]
+        url = f"/tasks/{task['task_id']}"
+        expected = {"task_id": task["task_id"], "status": "queued", "status_url": url}
+        if "stream" in CAPABILITIES[step.step.name]:
+            expected["stream_url"] = f"/tasks/stream?task_ids={task['task_id']}"
+            expected["cancel_url"] = f"{url}/cancel"
+        assert task == expected
+        assert answer.headers["Location"] == url
 
-    def test_the_status_of_a_task(self, person):
-        task = person.ended(person.task_id("worksheets", sample="yes"))
-        assert task["state"] == "SUCCESS"
+    def test_the_status_of_a_task(self, step, person):
+        task_id = person.task_id("worksheets", sample="yes")
+        task = person.ended(task_id)
+        names = ("current", "files", "kind", "message", "metrics", "progress", "result", "stage")
+        names += ("state", "task_id", "total", "updated_at")
+        # The page shows its Cancel button only if the state has this.
+        names += ("cancel_url",) if "stream" in CAPABILITIES[step.step.name] else ()
+        assert set(task) == set(names)
+        assert (task["task_id"], task["kind"], task["state"]) == (task_id, "worksheets", "SUCCESS")
         assert (task["progress"], task["current"], task["total"]) == (100, 6, 6)
         assert task["metrics"]["words"] == 48
-        assert task["updated_at"]
         assert [file["name"] for file in task["files"]][::6] == ["lesson_1.zip", "all.zip"]
         assert task["result"] == task["files"][-1]
         for file in task["files"]:
+            assert set(file) == {"name", "topic", "size", "url"}
             assert len(person.get(file["url"]).content) == file["size"]
 
     def test_no_retry_after_when_it_has_ended(self, person):
@@ -184,13 +242,21 @@ class TestQueue:
         person.ended(task_id)
         assert "Retry-After" not in person.get(f"/tasks/{task_id}").headers
 
+    def test_my_tasks_newest_first(self, person, stranger):
+        task_ids = [person.task_id("optimize") for _ in range(3)]
+        stranger.task_id("optimize")
+        listed = person.get("/tasks").json()["tasks"]
+        assert [task["task_id"] for task in listed] == task_ids[::-1]
+        assert set(listed[0]) >= {"task_id", "kind", "state", "progress", "files"}
+
     @pytest.mark.parametrize("path", ["", "/files/all.zip", "/files/no", ":files", ":document"])
-    def test_what_is_not_mine_is_404_as_if_it_were_not(self, step, person, path):
+    def test_the_task_of_another_user_is_404_like_one_that_never_existed(
+        self, person, stranger, path
+    ):
         task_id = person.task_id("optimize")
         person.ended(task_id)
-        with Person(step.url) as somebody_else:
-            theirs = somebody_else.get(f"/tasks/{task_id}{path}")
-            unknown = somebody_else.get(f"/tasks/unknown{path}")
+        theirs = stranger.get(f"/tasks/{task_id}{path}")
+        unknown = stranger.get(f"/tasks/unknown{path}")
         assert theirs.status_code == unknown.status_code == 404
         assert theirs.json() == unknown.json()
 
@@ -207,13 +273,154 @@ class TestQueue:
             assert answer.headers["WWW-Authenticate"].lower() == "bearer"
             assert "POST /tokens" in answer.json()["hint"]
 
+    def test_a_program_needs_only_a_token(self, step):
+        bearer = {"Authorization": f"Bearer {httpx.post(f'{step.url}/tokens').json()['token']}"}
+        answer = httpx.post(f"{step.url}/tasks", data={"kind": "optimize"}, headers=bearer)
+        assert answer.status_code == 202
+        listed = httpx.get(f"{step.url}/tasks", headers=bearer).json()["tasks"]
+        assert [task["task_id"] for task in listed] == [answer.json()["task_id"]]
 
-@steps_with("tokens")
-def test_a_program_needs_only_a_token(step):
-    token = httpx.post(f"{step.url}/tokens").json()
-    assert token["expires_in"] == 24 * 60 * 60
-    bearer = {"Authorization": f"Bearer {token['token']}"}
-    answer = httpx.post(f"{step.url}/tasks", data={"kind": "optimize"}, headers=bearer)
+
+@steps_with("queue", "slow_person")
+def test_a_running_task_says_when_to_ask_again(slow_person):
+    url = f"/tasks/{slow_person.task_id('optimize')}"
+    running_task = eventually(
+        lambda: (answer := slow_person.get(url)).json()["state"] == "PROGRESS" and answer
+    )
+    assert running_task.headers["Retry-After"] == "2"
+
+
+@steps_with("queue", "person_without_redis")
+def test_without_redis_it_is_503_with_retry_after(person_without_redis):
+    for method, path in (("GET", "/healthz"), ("GET", "/tasks"), ("GET", "/tasks/x")):
+        answer = person_without_redis.request(method, path)
+        assert answer.status_code == 503
+        assert int(answer.headers["Retry-After"]) > 0
+        assert set(answer.json()) == {"error", "hint"}
+    assert person_without_redis.start("optimize").status_code == 503
+    assert person_without_redis.get("/").status_code == 200
+
+
+@steps_with("stream")
+class TestStream:
+    def test_the_headers_and_the_first_lines(self, person):
+        url = person.start("optimize").json()["stream_url"]
+        with person.stream("GET", url) as stream:
+            assert_is_event_stream(stream)
+            text = "".join(stream.iter_text())
+        assert text.startswith(": connected\n\nretry: ")
+        assert 2000 <= int(re.search(r"^retry: (\d+)$", text, re.MULTILINE)[1]) <= 4000
+        assert text.count("retry: ") == 1
+
+    def test_head_has_the_headers_and_no_body(self, person):
+        url = person.start("optimize").json()["stream_url"]
+        answer = person.head(url)
+        assert_is_event_stream(answer)
+        assert answer.content == b""
+
+    def test_the_last_event_is_the_end_with_the_state_of_the_task(self, person):
+        task_id = person.task_id("worksheets", sample="yes")
+        *before, (_, type, data) = person.listen(f"task_ids={task_id}")
+        assert {type for _, type, _ in before} <= {"progress"}
+        assert type == "complete"
+        assert data == person.task(task_id)
+
+    @pytest.mark.parametrize("query", ["task_ids={},{}", "task_ids={}&task_ids={}"])
+    def test_it_is_about_the_requested_tasks(self, person, query):
+        requested = [person.task_id("optimize") for _ in range(2)]
+        person.task_id("optimize")
+        events = list(person.listen(query.format(*requested)))
+        assert {data["task_id"] for _, _, data in events} == set(requested)
+        assert [type for _, type, _ in events].count("complete") == 2
+
+    @pytest.mark.parametrize("query", ["all=true", ""])
+    def test_it_is_about_all_of_my_tasks_if_none_is_requested(self, person, stranger, query):
+        mine = {person.task_id("optimize") for _ in range(2)}
+        stranger.task_id("optimize")
+        assert {data["task_id"] for _, _, data in person.listen(query)} == mine
+
+    @pytest.mark.parametrize("method", ["GET", "HEAD"])
+    def test_without_a_task_it_is_204(self, person, method):
+        answer = person.request(method, "/tasks/stream?all=true")
+        assert (answer.status_code, answer.content) == (204, b"")
+
+    @pytest.mark.parametrize("query", ["task_ids=", "task_ids=,", "task_ids=&task_ids="])
+    def test_no_id_is_400(self, person, query):
+        person.task_id("optimize")
+        answer = person.get(f"/tasks/stream?{query}")
+        assert answer.status_code == 400
+        assert set(answer.json()) == {"error", "hint"}
+
+    def test_the_task_of_another_user_is_404(self, person, stranger):
+        mine, theirs = person.task_id("optimize"), stranger.task_id("optimize")
+        for task_ids in (theirs, f"{mine},{theirs}", "unknown"):
+            answer = person.get(f"/tasks/stream?task_ids={task_ids}")
+            assert answer.status_code == 404
+            assert set(answer.json()) == {"error", "hint"}
+
+    def test_without_a_session_it_is_401(self, step):
+        for method, path in (("GET", "/tasks/stream"), ("POST", "/tasks/x/cancel")):
+            assert httpx.request(method, step.url + path).status_code == 401
+
+    def test_cancelling_a_task_that_has_ended_changes_nothing(self, person):
+        task_id = person.task_id("optimize")
+        before = person.ended(task_id)
+        assert person.post(f"/tasks/{task_id}/cancel").status_code == 202
+        assert person.task(task_id) == before
+
+    def test_only_its_user_cancels_a_task(self, person, stranger):
+        task_id = person.task_id("optimize")
+        for unknown in (task_id, "unknown"):
+            assert stranger.post(f"/tasks/{unknown}/cancel").status_code == 404
+        assert person.ended(task_id)["state"] == "SUCCESS"
+
+
+@steps_with("stream", "slow_person")
+def test_to_cancel_is_to_end(slow_person):
+    task = slow_person.start("optimize").json()
+    events = slow_person.listen(f"task_ids={task['task_id']}")
+    next(events)
+    answer = slow_person.post(task["cancel_url"])
     assert answer.status_code == 202
-    listed = httpx.get(f"{step.url}/tasks", headers=bearer).json()["tasks"]
-    assert [task["task_id"] for task in listed] == [answer.json()["task_id"]]
+    assert answer.json() == {"task_id": task["task_id"], "status": "cancelling"}
+    assert slow_person.task(task["task_id"])["state"] == "CANCELLED"
+    *_, (_, type, data) = events
+    assert (type, data["state"]) == ("cancelled", "CANCELLED")
+
+
+@steps_with("replay")
+class TestReplay:
+    def test_a_stream_goes_on_after_the_last_event_that_arrived(self, person):
+        *_, (last_id, _, _) = person.listen(f"task_ids={person.task_id('optimize')}")
+        missed = person.task_id("worksheets", sample="yes")
+        person.ended(missed)
+        events = list(person.listen(f"task_ids={missed}", **{"Last-Event-ID": last_id}))
+        assert events == list(person.listen(f"task_ids={missed}&last_event_id={last_id}"))
+        assert [data["stage"] for _, _, data in events][:2] == ["queued", "started"]
+        assert sorted({data["current"] for _, _, data in events}) == [0, 1, 2, 3, 4, 5, 6]
+        assert events[-1][1] == "complete"
+        assert len({id for id, _, _ in events}) == len(events)
+
+    def test_it_is_204_once_everything_was_sent(self, person):
+        query = f"task_ids={person.task_id('optimize')}"
+        *_, (last_id, _, _) = person.listen(query)
+        url = f"/tasks/stream?{query}"
+        for method in ("GET", "HEAD"):
+            assert person.request(method, f"{url}&last_event_id={last_id}").status_code == 204
+            answer = person.request(method, url, headers={"Last-Event-ID": last_id})
+            assert (answer.status_code, answer.content) == (204, b"")
+
+    def test_the_id_in_the_header_is_newer_than_that_in_the_address(self, person):
+        *_, (old_id, _, _) = person.listen(f"task_ids={person.task_id('optimize')}")
+        query = f"task_ids={person.task_id('optimize')}"
+        *_, (new_id, _, _) = person.listen(query)
+        url = f"/tasks/stream?{query}&last_event_id={old_id}"
+        assert person.get(url).status_code == 200
+        assert person.get(url, headers={"Last-Event-ID": new_id}).status_code == 204
+
+
+def assert_is_event_stream(answer):
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == "text/event-stream"
+    assert answer.headers["Cache-Control"] == "no-cache"
+    assert answer.headers["X-Accel-Buffering"] == "no"
