@@ -1,4 +1,4 @@
-"""What deploy/ of step 05 promises, tried: nginx in front of two nodes that share only Redis."""
+"""What deploy/ of step 05 promises: nginx in front of two nodes that share only Redis."""
 
 import contextlib
 import re
@@ -19,6 +19,7 @@ from workshop.testing import Person, eventually
 STEP = find_step("5")
 DEPLOY = STEP / "deploy"
 KEY = {"SECRET_KEY": "the same on both nodes", "JOB_PACE": "1"}
+WEB = procfile(STEP)["web"].replace("gunicorn", "gunicorn -c deploy/gunicorn.conf.py")
 
 needs_nginx = pytest.mark.skipif(
     not NGINX, reason="no nginx: install it with your system's packages"
@@ -37,7 +38,7 @@ class TwoNodes:
         self.nodes = []
         for name in ("one", "two"):
             copy = shutil.copytree(STEP, folder / name / STEP.name)
-            node = running(copy, redis_url=redis_url, env=KEY)
+            node = running(copy, redis_url=redis_url, env=KEY, commands={"web": WEB})
             self.nodes.append(stack.enter_context(node))
         self.url = f"https://127.0.0.1:{free_port()}"
         http = site(self.url, folder, [node.url for node in self.nodes])
@@ -51,7 +52,7 @@ def two_nodes(tmp_path):
 
 
 def site(url, folder, nodes):
-    """Our nginx.conf with addresses and certificates of this machine."""
+    """Our nginx.conf, with addresses and certificates of this machine."""
     key, certificate = folder / "key.pem", folder / "certificate.pem"
     openssl = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost"
     run([*openssl.split(), "-keyout", str(key), "-out", str(certificate)])
@@ -84,13 +85,13 @@ def test_the_proxy_holds_no_event_back(two_nodes):
         task_id = person.task_id("worksheets", sample="yes")
         for _, type, data in person.listen(f"task_ids={task_id}"):
             if type == "progress" and 0 < data["current"] < 6:
-                # Held back, they would all come when the job is done.
+                # If the proxy held events back, they would all come when the job is done.
                 assert person.task(task_id)["current"] <= data["current"] + 1
 
 
 @needs_nginx
 @pytest.mark.slow
-def test_a_node_is_stopped_in_mid_job_and_the_client_comes_back_through_the_other(two_nodes):
+def test_a_node_stops_during_a_job_and_the_client_reconnects_to_the_other(two_nodes):
     numbers, last_id, data = [], "", {}
     with Person(two_nodes.url) as person:
         task_id = person.task_id("worksheets", sample="yes")
@@ -110,25 +111,32 @@ def test_a_node_is_stopped_in_mid_job_and_the_client_comes_back_through_the_othe
 
 
 def restart_both_nodes(two_nodes):
-    """One after the other: the node with the stream is among them."""
+    """One after the other. One of them has the stream."""
     for node in two_nodes.nodes:
         web = node.processes["web"]
         web.stop()
-        command = procfile(node.step)["web"]
         env = KEY | {"PORT": node.url.split(":")[-1], "REDIS_URL": node.redis_url}
-        node.processes["web"] = Process("web", command, node.step, env, lambda name, line: None)
+        node.processes["web"] = Process("web", WEB, node.step, env, lambda name, line: None)
         eventually(lambda node=node: is_up(node.url))
 
 
 @needs_nginx
 @pytest.mark.slow
-def test_a_rejected_upload_and_a_missing_node_are_told_in_json(two_nodes):
+def test_the_client_gets_errors_as_json_and_never_notices_a_missing_node(two_nodes):
     with Person(two_nodes.url) as person:
         answer = person.start("worksheets", b"x" * (5 * 1024 * 1024 + 1000))
         assert answer.status_code == 413, answer.text
         assert set(answer.json()) == {"error", "hint"}
         two_nodes.nodes[0].processes["web"].stop()
         assert [person.get("/healthz").status_code for _ in range(6)] == [200] * 6
+
+
+@needs_nginx
+@pytest.mark.slow
+def test_the_page_with_its_scripts_comes_through_the_proxy(two_nodes):
+    with Person(two_nodes.url) as person:
+        for path in ("/", "/page/page.js", "/page/style.css", "/static/follow.js"):
+            assert person.get(path).status_code == 200
 
 
 @needs_nginx
@@ -155,27 +163,39 @@ def test_compose_file_is_valid():
 
 @needs_linters
 @pytest.mark.slow
-def test_the_image_is_built_as_one_should():
+def test_the_dockerfile_has_no_known_mistake():
     run([tool("hadolint"), "--failure-threshold", "warning", DEPLOY / "Dockerfile"])
 
 
 def test_every_way_of_deployment_starts_what_the_procfile_does():
     fly = tomllib.loads((DEPLOY / "fly.toml").read_text())["processes"]
-    ours = {name: essence(command) for name, command in procfile(STEP).items()}
-    assert {name: essence(command) for name, command in fly.items()} == ours
-    for name in ("web", "worker"):
-        unit = (DEPLOY / f"live-progress-{name}.service").read_text()
-        command = re.search(r"^ExecStart=\S*/bin/(.+)$", unit, re.MULTILINE)[1]
-        assert essence(command) == ours[name]
     compose = (DEPLOY / "compose.yaml").read_text()
-    assert ours["worker"] in compose
-    image = re.search(r"^CMD \[(.+)\]$", (DEPLOY / "Dockerfile").read_text(), re.MULTILINE)[1]
-    assert essence(image.replace('"', "").replace(",", "")) == ours["web"]
+    dockerfile = (DEPLOY / "Dockerfile").read_text()
+    image = re.search(r"^CMD \[(.+)\]$", dockerfile, re.MULTILINE)[1]
+    web, worker = essence(WEB), procfile(STEP)["worker"]
+    assert essence(image.replace('"', "").replace(",", "")) == web
+    assert essence(fly["web"]) == web
+    assert essence(started_by("live-progress-web.service")) == web
+    assert fly["worker"] == started_by("live-progress-worker.service") == worker
+    assert f"command: {worker}\n" in compose
 
 
 def essence(command):
-    """Without the address, which is another inside a container."""
+    """Without the address, which is different inside a container."""
     return re.sub(r"-b \S+ ", "", command)
+
+
+def started_by(unit):
+    text = (DEPLOY / unit).read_text()
+    return re.search(r"^ExecStart=\S*/bin/(.+)$", text, re.MULTILINE)[1]
+
+
+def test_the_image_has_the_libraries_of_the_step_and_of_its_settings():
+    dockerfile = (DEPLOY / "Dockerfile").read_text()
+    install = re.search(r"^RUN pip install (.+)$", dockerfile, re.MULTILINE)[1]
+    names = re.findall(r"--requirement (\S+)", install)
+    assert names == ["requirements.txt", "deploy/requirements.txt"]
+    assert all((STEP / name).is_file() for name in names)
 
 
 def tool(name):

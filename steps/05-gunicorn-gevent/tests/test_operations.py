@@ -18,7 +18,7 @@ JOB_PACE = 0.2
 
 @pytest.fixture
 def start_deployed(start_step, folder):
-    """Starts the step with the settings in deploy/, and returns it with the port of its numbers."""
+    """Starts the step with the settings in deploy/. Returns it, and the port of its numbers."""
     settings = "gunicorn -c deploy/gunicorn.conf.py"
 
     def start(workers=4, **env):
