@@ -9,7 +9,13 @@ from markdown_it import MarkdownIt
 
 from workshop.steps import ROOT
 
-PLACES = ("README.md", "steps/*/README.md", "steps/05*/deploy/README.md", "notes/**/*.md")
+PLACES = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "steps/*/README.md",
+    "steps/05*/deploy/README.md",
+    "notes/**/*.md",
+)
 PAGES = sorted({page for place in PLACES for page in ROOT.glob(place)})
 MARKDOWN = MarkdownIt("commonmark").enable("table")
 
