@@ -74,6 +74,14 @@ def test_the_queue_holds_so_many_tasks_of_one_user_and_then_says_so(start_step):
         eventually(lambda: person.start("optimize").status_code == 202)
 
 
+def test_of_sixty_tasks_at_the_same_time_twenty_get_into_the_queue(start_step):
+    step = start_step(commands={"worker": None})
+    with Person(step.url) as person, ThreadPoolExecutor(60) as pool:
+        answers = list(pool.map(lambda _: person.start("optimize").status_code, range(60)))
+        assert sorted(answers) == 20 * [202] + 40 * [429]
+        assert len(person.get("/tasks").json()["tasks"]) == 20
+
+
 def test_a_task_that_cannot_be_queued_is_not_kept(start_step):
     step = start_step(commands={"worker": None})
     with Person(step.url) as person, redis.Redis.from_url(step.redis_url) as store:
