@@ -11,7 +11,7 @@ from jobs.review.report import risk_of
 from jobs.review.rules import review
 from workshop.steps import find_step
 
-SAMPLE = (find_step("1") / "static" / "samples" / "proposal.docx").read_bytes()
+SAMPLE = (find_step("1") / "page" / "static" / "samples" / "proposal.docx").read_bytes()
 GOOD = """The library opens at eight. Ms Okafor unlocks the door and turns on the lights.
 Pupils bring back their books before the first lesson. She puts each book on its shelf by ten.
 Mr Lindqvist orders new books on the first Monday of the month. The parents pay for half of them.

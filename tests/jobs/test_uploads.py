@@ -18,7 +18,7 @@ from jobs.worksheets import workbook as reader
 from workshop.steps import find_step
 
 MEGABYTE = 1024 * 1024
-SAMPLES = find_step("1") / "static" / "samples"
+SAMPLES = find_step("1") / "page" / "static" / "samples"
 XLSX = (SAMPLES / "lessons.xlsx").read_bytes()
 DOCX = (SAMPLES / "proposal.docx").read_bytes()
 KIND = {"xlsx": "worksheets", "docx": "review"}

@@ -10,7 +10,7 @@ import jobs
 from documents import cells, lines, unzipped, updates, workbook, worksheet_and_key
 from workshop.steps import find_step
 
-SAMPLE = find_step("1") / "static" / "samples" / "lessons.xlsx"
+SAMPLE = find_step("1") / "page" / "static" / "samples" / "lessons.xlsx"
 SCRIPTS = workbook(
     ("Животные", "кошка", "домашнее животное"),
     ("Животные", "ёжик", "зверь с иголками"),
