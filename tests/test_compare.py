@@ -1,13 +1,14 @@
 """The comparison computes what a calculation by hand gives, and shows what was measured."""
 
 import socket
+import subprocess
 import sys
 
 import click
 import httpx
 import pytest
 
-from workshop.steps import ROOT
+from workshop.steps import ROOT, find_step
 
 sys.path.insert(0, str(ROOT / "tests" / "load"))
 
@@ -103,8 +104,45 @@ def test_bytes_that_pass_the_relay_are_counted_in_both_directions():
         ({"poll": entry({9: 90}, failures=9), "finish": entry({9: 10})}, "9 % of requests failed"),
     ],
 )
-def test_where_a_step_ends_is_said_with_the_cause(stats, reason):
+def test_where_a_step_ends_is_reported_with_the_cause(stats, reason):
     assert compare.felt(stats, people=10, longest=140)["ended"] == reason
+
+
+@pytest.mark.parametrize(
+    ("shown", "last", "right"),
+    [
+        ("PROGRESS", "SUCCESS", True),
+        ("FAILURE", "FAILURE", True),
+        ("SUCCESS", "SUCCESS", True),
+        ("PROGRESS", "FAILURE", False),  # the job was lost already, and the page didn't say so
+        (None, None, False),
+    ],
+)
+def test_a_page_is_right_that_shows_what_becomes_of_the_job(shown, last, right):
+    assert story.is_right(shown, last) == right
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("step", "lost", "failed"), [("3", 3, 50), ("5", 0, 0)])
+def test_a_restart_and_a_second_process_show_what_a_step_cannot(monkeypatch, step, lost, failed):
+    monkeypatch.setattr(story, "PACE", 2)
+    row = story.story_of(find_step(step))
+    assert row.keys() == set(story.COLUMNS) - {"step"}
+    assert row["jobs lost by restart"] == lost
+    assert row["right again s"] > 0
+    assert row["failed beside a second %"] == failed
+    assert row["three submits s"] < row["three finish s"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="this machine cannot: it has no epoll")
+@pytest.mark.parametrize("server", ["03", "04", "05"])
+def test_every_stream_is_opened_and_gets_every_event(tmp_path, server):
+    script, file = ROOT / "tests" / "load" / "streams.py", tmp_path / "streams.csv"
+    options = ["--streams", "20", "--results", str(file), server]
+    subprocess.run([sys.executable, str(script), *options], check=True, timeout=180)
+    (row,) = compare.read(file)
+    assert (row["server"], row["open"], row["delivered"]) == (server, "20", "20")
 
 
 def test_a_point_is_measured_once_and_not_beyond_the_end_of_a_step():
@@ -141,11 +179,11 @@ def test_the_summary_has_the_most_people_before_a_step_ended():
 
 
 def test_the_committed_tables_are_what_the_committed_numbers_give():
-    rows, told = (compare.read(RESULTS / name) for name in ("compare.csv", "story.csv"))
+    rows, stories = (compare.read(RESULTS / name) for name in ("compare.csv", "story.csv"))
     assert rows
     assert (RESULTS / "compare.md").read_text() == charts.table(rows)
     assert (RESULTS / "summary.md").read_text() == charts.summary(rows)
-    assert (RESULTS / "story.md").read_text() == charts.markdown(told, story.SHOWN)
+    assert (RESULTS / "story.md").read_text() == charts.markdown(stories, story.SHOWN)
 
 
 def test_the_committed_charts_are_what_the_committed_numbers_give(tmp_path):

@@ -1,6 +1,7 @@
 """One suite over all steps that stream: read by a client library, not by our own parser."""
 
 import contextlib
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -8,7 +9,7 @@ import pytest
 
 from workshop.processes import running
 from workshop.steps import all_steps
-from workshop.testing import Person, eventually
+from workshop.testing import Person
 
 STREAMING = [step for step in all_steps() if (step / "sse.py").exists()]
 LAST = {"complete": "SUCCESS", "error": "FAILURE", "cancelled": "CANCELLED"}
@@ -31,7 +32,7 @@ def test_post_says_where_to_listen_and_where_to_cancel(person):
     assert answer["cancel_url"] == f"/tasks/{answer['task_id']}/cancel"
 
 
-def test_a_job_is_told_from_its_start_to_its_end(person):
+def test_a_job_is_followed_from_its_start_to_its_end(person):
     task_id = person.task_id("worksheets", sample="yes")
     events = followed(person, task_id)
     assert [type for type, _ in events[:-1]] == ["progress"] * (len(events) - 1)
@@ -51,13 +52,13 @@ def test_the_last_event_and_the_status_never_disagree(person):
     assert {name: last[name] for name in status} == status
 
 
-def test_files_are_there_as_soon_as_they_are_told(person):
+def test_a_file_is_there_as_soon_as_an_event_names_it(person):
     task_id = person.task_id("worksheets", sample="yes")
     with contextlib.closing(person.listen(f"task_ids={task_id}")) as events:
-        told = next(data for _, _, data in events if data["files"])
-        assert told["state"] == "PROGRESS"
-        assert person.task(task_id)["state"] == "PROGRESS"  # and not all at once at the end
-    file = told["files"][0]
+        update = next(data for _, _, data in events if data["files"])
+        assert update["state"] == "PROGRESS"
+        assert person.task(task_id)["state"] == "PROGRESS"  # and not all of them at the end
+    file = update["files"][0]
     assert len(person.get(file["url"]).content) == file["size"]
 
 
@@ -83,24 +84,45 @@ def test_one_stream_follows_several_tasks_until_the_last_has_ended(person):
     assert sorted(ended) == sorted(task_ids)
 
 
-def test_headers_and_first_bytes_come_at_once(person):
+def test_headers_and_first_bytes_come_before_the_job_ends(person):
     task_id = person.task_id("optimize")
     with person.stream("GET", f"/tasks/stream?task_ids={task_id}") as stream:
         assert stream.headers["Content-Type"].startswith("text/event-stream")
         assert stream.headers["Cache-Control"] == "no-cache"
         assert stream.headers["X-Accel-Buffering"] == "no"
-        assert next(stream.iter_text()).startswith("retry: ")
+        assert next(stream.iter_text()).startswith(": connected\n\n")
         assert person.task(task_id)["state"] != "SUCCESS"
 
 
-def test_cancelling_stops_the_job_and_says_so(person):
+def test_the_time_before_a_reconnect_is_sent_once_with_the_first_event(person):
+    task_id = person.task_id("optimize")
+    with person.stream("GET", f"/tasks/stream?task_ids={task_id}") as stream:
+        first, *others = [
+            block for block in stream.read().decode().split("\n\n") if "data: " in block
+        ]
+    assert 2000 <= int(re.fullmatch(r"retry: (\d+)", first.splitlines()[0])[1]) <= 4000
+    assert others
+    assert not any("retry: " in block for block in others)
+
+
+def test_cancelling_ends_the_task_and_its_streams(person):
     task_id = person.task_id("worksheets", sample="yes")
-    eventually(lambda: person.task(task_id)["state"] == "PROGRESS")
-    assert person.post(f"/tasks/{task_id}/cancel").status_code == 202
-    type, data = followed(person, task_id)[-1]
-    assert (type, data["state"]) == ("cancelled", "CANCELLED")
-    assert data["progress"] < 100
-    assert person.task(task_id)["state"] == "CANCELLED"
+    with contextlib.closing(person.listen(f"task_ids={task_id}")) as events:
+        next(data for _, _, data in events if data["state"] == "PROGRESS")
+        assert person.post(f"/tasks/{task_id}/cancel").status_code == 202
+        cancelled = person.task(task_id)
+        assert cancelled["state"] == "CANCELLED"
+        assert cancelled["progress"] < 100
+        _, type, last = list(events)[-1]
+    assert (type, last) == ("cancelled", cancelled)
+
+
+def test_a_cancelled_job_reports_nothing_any_more(person):
+    task_id, other = person.task_id("worksheets", sample="yes"), person.task_id("optimize")
+    person.post(f"/tasks/{task_id}/cancel")
+    cancelled = person.task(task_id)
+    person.ended(other)  # by then, the cancelled job would have reported several updates
+    assert person.task(task_id) == cancelled
 
 
 def test_cancelling_what_has_ended_changes_nothing(person):

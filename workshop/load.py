@@ -42,7 +42,7 @@ def load(step, users, pace, seconds, url):
     show(stats)
     click.echo(f"{count(stats, 'finish')} of {users} people got their result")
     if not count(stats, "finish"):
-        raise click.ClickException("Nobody's job finished.")
+        raise click.ClickException("No job finished.")
 
 
 def roomy_worker(folder, users):

@@ -1,4 +1,4 @@
-"""Draws what `workshop compare` has measured: lines with names beside them, in light and dark."""
+"""Draws what `workshop compare` has measured: lines with names next to them, in light and dark."""
 
 import math
 from pathlib import Path
@@ -141,7 +141,7 @@ def draw(lines, ends, title, file):
         name = f"{step}\nended at {where:,}: {why}" if why else step
         names.append((means[-1], name, colour))
     plain(axes, title)
-    write_beside(axes, names)
+    write_names(axes, names)
     figure.savefig(file, transparent=True, bbox_inches="tight", metadata={"Date": None})
     pyplot.close(figure)
 
@@ -159,7 +159,7 @@ def plain(axes, title):
     axes.yaxis.set_major_formatter("{x:g}")
 
 
-def write_beside(axes, names):
+def write_names(axes, names):
     """Each name at the right edge, as high as its line ends; pushed up where it would cover
     another."""
     lowest = -math.inf

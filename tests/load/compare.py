@@ -40,9 +40,9 @@ COLUMNS = (
 @click.option("--repeats", default=2, show_default=True)
 @click.option("--pace", default=2.0, show_default=True, help="JOB_PACE, in seconds.")
 @click.option("--longest", default=140, show_default=True, help="Seconds for a point.")
-@click.option("--results", type=click.Path(path_type=Path), help="A folder; else in mine/.")
+@click.option("--results", type=click.Path(path_type=Path), help="A folder; by default in mine/.")
 def compare(quick, steps, people, repeats, pace, longest, results):
-    """Measure the steps one after another, and draw what came of it. Interrupted, it goes on."""
+    """Measure the steps one after another, and draw charts. Started again, it continues."""
     if quick:
         people, repeats, pace, longest = "10,50", 1, 0.5, 40
     results = results or ROOT / "mine" / ("quick" if quick else "compared")
@@ -64,7 +64,7 @@ def compare(quick, steps, people, repeats, pace, longest, results):
         clock.start(describe(*point))
         write(file, [*rows, {"command": command, **measured(*point, pace, longest)}])
     if not quick:
-        story.tell(steps, results)
+        story.measure(steps, results)
     draw(results)
     click.echo(f"Done. The tables and charts are in {results}; delete it to measure anew.")
 
@@ -108,7 +108,7 @@ def describe(step, people, repeat):
 
 
 def needless(rows, step, people, repeat):
-    """Why this point need not be measured: it was, or the step has ended before."""
+    """Why this point need not be measured: it was already, or the step ended at fewer people."""
     name = find_step(step).name
     mine = [row for row in rows if row["step"] == name]
     if any((int(row["people"]), int(row["repeat"])) == (people, repeat) for row in mine):
@@ -148,7 +148,7 @@ def where():
 
 
 def felt(stats: dict, people: int, longest: int) -> dict:
-    """What people felt, of locust's statistics."""
+    """What people felt, from locust's statistics."""
     served = count(stats, "finish")
     asked = ("open page", "submit", "poll", "stream", "finish")
     tried = sum(stats[name]["num_requests"] for name in asked if name in stats)
@@ -204,8 +204,8 @@ def write(file: Path, rows: list[dict]):
 def draw(results: Path):
     """The table and the charts, of nothing but the CSV: the same data give the same bytes."""
     rows = read(results / "compare.csv")
-    if told := read(results / "story.csv"):
-        (results / "story.md").write_text(charts.markdown(told, story.SHOWN))
+    if stories := read(results / "story.csv"):
+        (results / "story.md").write_text(charts.markdown(stories, story.SHOWN))
     (results / "compare.md").write_text(charts.table(rows))
     (results / "summary.md").write_text(charts.summary(rows))
     if results.resolve() == COMMITTED:

@@ -1,6 +1,7 @@
-"""The servers that the benchmark compares: how each is started, asked, and made to speak."""
+"""The servers that the benchmark compares: how each is started, asked, and made to publish."""
 
 import contextlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -12,7 +13,7 @@ import psutil
 from itsdangerous import URLSafeTimedSerializer
 
 from workshop.processes import Process, embedded_valkey, free_port, running
-from workshop.steps import find_step
+from workshop.steps import find_step, procfile
 from workshop.testing import eventually
 
 HERE = Path(__file__).parent
@@ -27,8 +28,8 @@ PEERS = {
 
 
 class Server:
-    """A web server with streams at `paths`; `speaker` makes it tell each user something. One that
-    is `silent` sends nothing, not even headers, before the first event."""
+    """A web server with streams at `paths`. The process `speaker` publishes an update to each
+    user. A server that is `silent` sends nothing before the first event, not even headers."""
 
     def __init__(
         self, web: Process, url: str, paths: list[str], speaker=None, silent=False, patience=20
@@ -47,7 +48,7 @@ class Server:
         return f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{accept}\r\n\r\n".encode()
 
     def publish(self, events: int, pause: float):
-        """So many events to each user, with a pause in seconds after each round."""
+        """Publishes so many events to each user, with a pause in seconds after each round."""
         if self.speaker:
             self.speaker.stdin.write(f"{events} {pause}\n")
             self.speaker.stdin.flush()
@@ -56,23 +57,23 @@ class Server:
 
 @contextlib.contextmanager
 def start(name: str, processes: int, streams: int, users: int):
-    """Runs a step ("05") or one of the PEERS until the block ends."""
+    """Runs a step (as "05") or one of the PEERS until the block ends."""
     with contextlib.ExitStack() as stack:
         if name == "nchan":
             yield stack.enter_context(nchan(processes, users))
         elif name in PEERS:
             yield stack.enter_context(peer(name, processes, users))
-        elif name == "03":
-            yield stack.enter_context(step_03(users))
+        elif "worker" in procfile(find_step(name)):
+            yield stack.enter_context(step_with_worker(name, processes, streams, users))
         else:
-            yield stack.enter_context(step_with_redis(name, processes, streams, users))
+            yield stack.enter_context(step_with_threads(name, users))
 
 
 @contextlib.contextmanager
-def step_with_redis(name, processes, streams, users):
+def step_with_worker(name, processes, streams, users):
+    """The speaker takes the place of the worker."""
     folder = find_step(name)
-    web = f"gunicorn -k gevent -w {processes} -b 127.0.0.1:$PORT app:app" if name == "05" else None
-    commands = {"worker": None} | ({"web": web} if web else {})
+    web = re.sub(r"-w \d+", f"-w {processes}", procfile(folder)["web"])
     env = {
         "SECRET_KEY": KEY,
         "MAX_STREAMS": str(streams),
@@ -80,21 +81,24 @@ def step_with_redis(name, processes, streams, users):
         "HEARTBEAT_SECONDS": "30",
     }
     with embedded_valkey(free_port()) as url:
-        url += f"?max_connections={2 * streams}"  # step 04 holds one for each stream
-        with running(folder, redis_url=url, env=env, commands=commands) as step:
-            speaker = speaking("with_publish.py", folder, url, users)
+        if not (folder / "hub.py").exists():
+            url += f"?max_connections={2 * streams}"  # each stream holds one
+        options = {"env": env, "commands": {"web": web, "worker": None}}
+        with (
+            running(folder, redis_url=url, **options) as step,
+            ended(speaking("with_publish.py", folder, url, users)) as speaker,
+        ):
             people = [speaker.stdout.readline().split() for _ in range(users)]
             paths = [f"/tasks/stream?task_ids={task}&token={token(user)}" for user, task in people]
-            with ended(speaker):
-                yield Server(step.processes["web"], step.url, paths, speaker)
+            yield Server(step.processes["web"], step.url, paths, speaker)
 
 
 @contextlib.contextmanager
-def step_03(users):
-    """It cannot be told anything from outside: its jobs speak when all streams should be open."""
+def step_with_threads(name, users):
+    """Only its own jobs can publish to its streams. They do, when all streams should be open."""
     pace = 30 + users / 25
     env = {"SECRET_KEY": KEY, "JOB_PACE": f"{pace:g}"}
-    with running(find_step("3"), env=env) as step, httpx.Client(base_url=step.url) as client:
+    with running(find_step(name), env=env) as step, httpx.Client(base_url=step.url) as client:
         paths = []
         for number in range(users):
             mine = {"token": token(f"user-{number}")}
@@ -120,7 +124,7 @@ def peer(name, processes, users):
 
 @contextlib.contextmanager
 def nchan(processes, users):
-    """The module of nginx, in C: http://nchan.io. It is told by HTTP, and needs no Redis."""
+    """The module of nginx, in C: http://nchan.io. It receives events by HTTP, without Redis."""
     with contextlib.ExitStack() as stack:
         port = free_port()
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))

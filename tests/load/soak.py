@@ -59,7 +59,7 @@ def main(minutes, streams, every, sample, pace, results):
 
 @contextlib.contextmanager
 def recorded(file: Path, rows: list[dict]):
-    """A function that adds a row, to the file at once."""
+    """A function that adds a row, and writes it to the file immediately."""
     about = {
         "date": time.strftime("%Y-%m-%d"),
         "machine": f"{psutil.cpu_count()} cores, {platform.system()}, Python "
@@ -114,11 +114,11 @@ async def watch(step, store, counts, happened, record, sample):
         with contextlib.suppress(psutil.Error):  # one of the web workers has just gone
             seen = state(step, store)
             minutes = round((time.monotonic() - began) / 60, 2)
-            told = {"minutes": minutes, "disturbance": " + ".join(happened)}
-            record(told | seen | asdict(counts) | {"oldest": round(counts.oldest, 2)})
+            now = {"minutes": minutes, "disturbance": " + ".join(happened)}
+            record(now | seen | asdict(counts) | {"oldest": round(counts.oldest, 2)})
             happened.clear()
             counts.oldest = 0
-            show(told, counts)
+            show(now, counts)
 
 
 def state(step, store) -> dict:
@@ -136,11 +136,11 @@ def state(step, store) -> dict:
     }
 
 
-def show(told, counts):
+def show(now, counts):
     click.echo(
-        f"{told['minutes']:6.2f} min  {counts.streams} streams, {counts.events} events, "
+        f"{now['minutes']:6.2f} min  {counts.streams} streams, {counts.events} events, "
         f"{counts.lost} lost, {counts.duplicates} twice, {counts.resets} resets, "
-        f"{counts.finished} jobs finished, {counts.failed} failed  {told['disturbance']}"
+        f"{counts.finished} jobs finished, {counts.failed} failed  {now['disturbance']}"
     )
 
 

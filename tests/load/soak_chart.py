@@ -13,8 +13,8 @@ PANELS = {  # title: columns, each with its name in the chart
         "redis connections": "connections to Redis",
         "web threads": "threads",
     },
-    "age of the oldest event heard, seconds": {"oldest": ""},
-    "events": {"lost": "lost", "duplicates": "heard twice", "resets": "resets"},
+    "age of the oldest event received, seconds": {"oldest": ""},
+    "events": {"lost": "lost", "duplicates": "received twice", "resets": "resets"},
 }
 SHORT = {
     "pubsub connections cut": "p",

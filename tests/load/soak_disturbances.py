@@ -33,7 +33,7 @@ class Disturber:
         }[name]()
 
     def cut_subscriptions(self):
-        """Those of Celery too: it takes its connection for lost, and runs its jobs once more."""
+        """Those of Celery too, which then gets its tasks delivered once more."""
         self.store.client_kill_filter(_type="pubsub")
 
     def replace_worker(self):

@@ -1,6 +1,6 @@
-"""People who start jobs, leave and come back, and count what they heard against the buffer.
+"""People who start jobs, leave and come back, and compare what they received with the buffer.
 
-An event is lost if it is in the user's buffer and was not heard, unless a `reset` said so.
+An event is lost if it is in the user's buffer and was not received, unless a `reset` said so.
 """
 
 import asyncio
@@ -18,11 +18,11 @@ from httpx_sse import EventSource, ServerSentEvent, aconnect_sse
 
 import servers
 
-NEWS = ("progress", "complete", "error", "cancelled")
-LAST = NEWS[1:]
-JOBS_OF_A_PERSON = 5  # then somebody new comes
+UPDATES = ("progress", "complete", "error", "cancelled")
+LAST = UPDATES[1:]
+JOBS_OF_A_PERSON = 5  # then a new person comes
 SECONDS_ON_A_STREAM = 60  # on average, before a person drops it and comes back
-LONGEST_PAUSE = 5  # between two jobs, or all would soon start theirs at once
+LONGEST_PAUSE = 5  # between two jobs. Without it, all would soon start theirs together
 LONGEST_JOB = 300
 NUMBERS = itertools.count()
 
@@ -59,22 +59,22 @@ class Person:
 
     async def live_on(self):
         while True:
-            self.be_somebody_new()
+            self.become_a_new_user()
             try:
                 for _ in range(JOBS_OF_A_PERSON):
                     await self.one_job()
                     await asyncio.sleep(random.uniform(0, LONGEST_PAUSE))
-            except httpx.HTTPError:  # to start a job; it may run, and nobody knows its id
+            except httpx.HTTPError:  # to start a job, which may run, but its id is unknown
                 self.counts.refused += 1
                 await asyncio.sleep(random.uniform(0.5, 2))
             except TimeoutError:
                 self.counts.hung += 1
 
-    def be_somebody_new(self):
+    def become_a_new_user(self):
         self.user = f"soak-{next(NUMBERS)}"
         self.headers = {"Authorization": f"Bearer {servers.token(self.user)}"}
         self.last_id = self.checked = ""
-        self.heard = set()
+        self.received = set()
 
     async def one_job(self):
         answer = await self.web.post("/tasks", data={"kind": "optimize"}, headers=self.headers)
@@ -100,7 +100,7 @@ class Person:
                 if source.response.status_code == 200:
                     await self.listen(source)
                 elif source.response.status_code == 204:
-                    self.ended = True  # says the server; the buffer tells whether all was heard
+                    self.ended = True  # says the server; compare_with_the_buffer checks it
                 else:
                     self.counts.refused += 1
 
@@ -111,22 +111,22 @@ class Person:
                 if event.event == "reset":
                     self.counts.resets += 1
                     self.last_id = self.checked = ""
-                elif event.event in NEWS:
-                    self.hear(event)
+                elif event.event in UPDATES:
+                    self.receive(event)
         finally:
             self.counts.streams -= 1
 
-    def hear(self, event: ServerSentEvent):
+    def receive(self, event: ServerSentEvent):
         self.counts.events += 1
         status = json.loads(event.data)
-        told = datetime.fromisoformat(status["updated_at"]).timestamp()
-        self.counts.oldest = max(self.counts.oldest, time.time() - told)
+        updated_at = datetime.fromisoformat(status["updated_at"]).timestamp()
+        self.counts.oldest = max(self.counts.oldest, time.time() - updated_at)
         if not self.last_id:  # a snapshot: what came before it is not asked for
             self.checked = event.id
-            self.heard = set()
+            self.received = set()
         elif parts(event.id) <= parts(self.last_id):
             self.counts.duplicates += 1
-        self.heard.add(event.id)
+        self.received.add(event.id)
         self.last_id = event.id
         if event.event in LAST:
             self.ended = True
@@ -136,8 +136,8 @@ class Person:
     def compare_with_the_buffer(self):
         """When the only job of this user has ended, so that nothing more can come."""
         entries = self.store.xrange(f"task_events:{self.user}", min=f"({self.checked or '0-0'}")
-        self.counts.lost += len({id.decode() for id, _ in entries} - self.heard)
-        self.checked, self.heard = self.last_id, set()
+        self.counts.lost += len({id.decode() for id, _ in entries} - self.received)
+        self.checked, self.received = self.last_id, set()
 
 
 def parts(id: str) -> list[int]:

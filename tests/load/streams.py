@@ -1,10 +1,10 @@
-"""How dear is a stream? Holds many against one server, sends events, and prints what it cost.
+"""What does a stream cost? Holds many of one server, publishes events, and prints the cost.
 
 python tests/load/streams.py --streams 1000 03 04 05 flask-sse sse-starlette
 
 For each server: bytes per stream (PSS of the web processes, before and after each stream has had
 an event), seconds to open them all, CPU of the web processes per delivery, and the age of the
-events when they arrive. Linux only; to be run by hand.
+events when they arrive. Linux only. No test runs it with as many streams.
 """
 
 import contextlib

@@ -16,8 +16,8 @@ listeners: dict[str, set[asyncio.Queue]] = {}
 
 
 def event(message):
-    news = json.loads(message["data"])
-    return {"event": news["type"], "data": json.dumps(news["data"])}
+    update = json.loads(message["data"])
+    return {"event": update["type"], "data": json.dumps(update["data"])}
 
 
 async def index(request):

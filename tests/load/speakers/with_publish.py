@@ -1,52 +1,52 @@
-"""Publishes news to the channel of each user: as the script of steps 04 and 05 does it, if this is
-started in the folder of such a step, and else as the peers want it."""
+"""Publishes an update to each user, one after another, as jobs do.
+
+python with_publish.py REDIS_URL USERS    # then a line "TIMES PAUSE" for each burst of updates
+
+Started in the folder of a step, it creates a task for each user, prints the user and the task, and
+lets the step publish. Otherwise it publishes to the channel of each user, as the peers want it.
+"""
 
 import json
 import os
 import sys
 import time
-from datetime import UTC, datetime
 
 from redis import Redis
+from update import changes, state
 
-DATA = {"task_id": "0" * 32, "kind": "optimize", "files": [], "state": "PROGRESS", "progress": 16}
-DATA |= {"stage": "optimizing", "message": "Iteration 100 of 600", "current": 100, "total": 600}
 URL, USERS = sys.argv[1], int(sys.argv[2])
-AT_ONCE = 500
-redis = Redis.from_url(URL)
-tasks = {}
 
 
-def create_tasks():
+def step():
+    """Publishes as the worker of the step in this folder does."""
     os.environ["REDIS_URL"] = URL
     sys.path.insert(0, os.getcwd())
+    import events
     import store
 
+    tasks = []
     for number in range(USERS):
-        tasks[number] = store.create(f"user-{number}", "optimize", {}, None)
-        print(f"user-{number}", tasks[number], flush=True)
+        task = store.get(store.create(f"user-{number}", "optimize", {}, None))
+        events.publish(task)  # 'Queued', as when a task is started
+        print(task["user"], task["task_id"], flush=True)
+        tasks.append(task)
+    return lambda number: events.publish(tasks[number], **changes())
 
 
-def news(number):
-    """The channel of this user, and what to publish there."""
-    now = datetime.now(UTC)
-    data = DATA | {"updated_at": now.isoformat(timespec="milliseconds")}
-    if number not in tasks:
-        return f"user-{number}", json.dumps({"type": "progress", "data": data})
-    data["task_id"] = tasks[number]
-    id = f"{int(now.timestamp() * 1000)}-{number}"
-    return f"task_progress:user-{number}", f"{id} progress {tasks[number]} {json.dumps(data)}"
+def peer():
+    redis = Redis.from_url(URL)
+
+    def publish(number):
+        redis.publish(f"user-{number}", json.dumps({"type": "progress", "data": state()}))
+
+    return publish
 
 
-if os.path.exists("store.py"):
-    create_tasks()
+publish = step() if os.path.exists("events.py") else peer()
 for line in sys.stdin:
     times, pause = line.split()
     for _ in range(int(times)):
-        for first in range(0, USERS, AT_ONCE):
-            with redis.pipeline(transaction=False) as pipe:
-                for number in range(first, min(first + AT_ONCE, USERS)):
-                    pipe.publish(*news(number))
-                pipe.execute()
+        for number in range(USERS):
+            publish(number)
         time.sleep(float(pause))
     print("done", flush=True)
