@@ -97,11 +97,11 @@ TESTS = ("tests/**/*.py", "steps/*/tests/*.py")
 @every_page
 def test_a_test_that_a_page_names_exists(page):
     names = {code for code in pages.code_in_lines(page) if re.fullmatch(r"test_\w+", code)}
-    assert names <= tests()
+    assert names <= names_of_tests()
 
 
 @cache
-def tests():
+def names_of_tests():
     files = [file for place in TESTS for file in ROOT.glob(place)]
     return {
         name for file in files for name in re.findall(r"^def (test_\w+)", file.read_text(), re.M)
