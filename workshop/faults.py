@@ -1,4 +1,4 @@
-"""`workshop break`: does a fault to a step that runs, while somebody watches its page."""
+"""`workshop break`: does a fault to a running step, while you watch its page."""
 
 import json
 import time
@@ -37,11 +37,12 @@ def empty(redis, seconds):
 
 
 def flood(redis, seconds):
+    """With empty messages, which only make the streams look into their buffers."""
     limit = redis.config_get("client-output-buffer-limit")
     redis.config_set("client-output-buffer-limit", "pubsub 100000 0 0")
-    with redis.pipeline() as pipe:  # all in one go: Redis writes to subscribers only after it
-        for channel in 500 * redis.pubsub_channels("task_progress:*"):
-            pipe.publish(channel, "0-0 progress nobody " + 1000 * "x")
+    with redis.pipeline() as pipe:  # a transaction: Redis writes to subscribers only after it
+        for channel in 2000 * redis.pubsub_channels("task_progress:*"):
+            pipe.publish(channel, "")
         pipe.execute()
     redis.config_set(*limit.popitem())
 
@@ -52,19 +53,19 @@ def deliver_again(redis, seconds):
 
 
 FAULTS = {  # a line of the Procfile or Redis, what is done to it, and what that shows
-    "web": ("web", send(SIGKILL), "the web process dies; 'workshop start' stops the rest"),
-    "web-term": ("web", send(SIGTERM), "the web process is asked to stop; likewise"),
+    "web": ("web", send(SIGKILL), "the web process is killed; 'workshop start' stops the others"),
+    "web-term": ("web", send(SIGTERM), "the web process is asked to stop; the others stop, too"),
     "web-hup": ("web", send(SIGHUP), "05: gunicorn replaces its workers, a rolling restart"),
-    "web-workers": ("web", send(SIGKILL, Process.children), "05: gunicorn's workers die"),
+    "web-workers": ("web", send(SIGKILL, Process.children), "05: gunicorn's workers are killed"),
     "web-workers-term": ("web", send(SIGTERM, Process.children), "05: they are asked to stop"),
-    "worker": ("worker", send(SIGKILL), "Celery dies: its tasks wait for a long time"),
-    "worker-term": ("worker", send(SIGTERM), "Celery ends its tasks, and takes no more"),
-    "worker-children": ("worker", send(SIGKILL, Process.children), "who does the tasks dies"),
+    "worker": ("worker", send(SIGKILL), "Celery is killed, and its tasks wait for a long time"),
+    "worker-term": ("worker", send(SIGTERM), "Celery finishes its tasks, and accepts no more"),
+    "worker-children": ("worker", send(SIGKILL, Process.children), "the jobs' processes die"),
     "redis": ("redis", suspend, "Redis does not answer for --seconds"),
-    "redis-empty": ("redis", empty, "Redis forgets all, and cuts all off, as if restarted empty"),
-    "subscribers": ("redis", cut_off, "Redis cuts off all who have subscribed"),
-    "slow-subscribers": ("redis", flood, "Redis cuts off who has more waiting than it may"),
-    "redelivery": ("redis", deliver_again, "tasks that run are overdue, and done again"),
+    "redis-empty": ("redis", empty, "Redis loses all data, as if it was restarted without a file"),
+    "subscribers": ("redis", cut_off, "Redis closes the connections of all subscribers"),
+    "slow-subscribers": ("redis", flood, "Redis closes those with too many messages waiting"),
+    "redelivery": ("redis", deliver_again, "running tasks count as lost, and are delivered again"),
 }
 
 
@@ -74,7 +75,7 @@ FAULTS = {  # a line of the Procfile or Redis, what is done to it, and what that
 @click.option("--seconds", default=15.0, show_default=True, help="How long Redis is away.")
 @click.option("--list", "listed", is_flag=True, help="The faults, and what each one shows.")
 def break_(step, fault, seconds, listed):
-    """Do a fault to a step that runs already: workshop break 4 redis"""
+    """Do a fault to a step that is already running: workshop break 4 redis"""
     if listed or fault is None:
         return [click.echo(f"{name:17} {shows}") for name, (*_, shows) in FAULTS.items()]
     needs, do, shows = FAULTS[fault]

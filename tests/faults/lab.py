@@ -1,7 +1,8 @@
-"""A step that runs, to which faults are done."""
+"""A running step, to which faults are done."""
 
 import contextlib
 import os
+import socket
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -62,8 +63,11 @@ class Lab:
         do(self.redis if needs == "redis" else self.process(needs), seconds)
 
     def start(self, name: str):
-        """Starts a process once more, as whoever watches over it would."""
+        """Starts a process once more, as a process manager would."""
         self.stack.callback(self.step.processes[name].stop)
+        if name == "web":
+            # The workers of a killed gunicorn hold the port until they notice that it is gone.
+            eventually(lambda: not is_open(self.url))
         env = {"PORT": self.url.rpartition(":")[2]}
         if self.step.redis_url:
             env["REDIS_URL"] = self.step.redis_url
@@ -79,14 +83,14 @@ class Lab:
         if name == "web":
             self.webs.append(process.popen.pid)
 
-    def mend(self):
-        """For the next fault, also after a test that failed."""
+    def repair(self):
+        """Restarts what has ended, so that the next fault finds a whole step."""
         for name in procfile(self.folder):
             if not self.step.processes[name].alive():
                 self.start(name)
 
     def held(self) -> dict[str, int]:
-        """What the web processes hold now, those included that have lost their parent."""
+        """What the web processes hold now, including those that have lost their parent."""
         held = {"threads": 0, "files": 0}
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error, OSError):
@@ -99,7 +103,7 @@ class Lab:
         return held
 
     def leaked(self, before: dict[str, int]) -> dict[str, int]:
-        """What was not given back after a while, if anything."""
+        """What is still not released after a while, if anything."""
         deadline = time.monotonic() + 15
         while more := self.more_than(before):
             if time.monotonic() > deadline:
@@ -120,3 +124,10 @@ class Lab:
         server = f"listen {urlsplit(url).netloc}; location / {{ {passed_on} }}"
         self.stack.enter_context(nginx(folder, f"server {{ {server} }}", url))
         return url
+
+
+def is_open(url: str) -> bool:
+    """Whether a process listens at this address."""
+    address = urlsplit(url)
+    with socket.socket() as probe:
+        return probe.connect_ex((address.hostname, address.port)) == 0

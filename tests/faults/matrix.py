@@ -1,4 +1,4 @@
-"""Does every fault to every step, and writes what came of it: notes/results/faults.csv and .md.
+"""Does every fault to every step, and writes the outcomes to notes/results/faults.csv and .md.
 
 python tests/faults/matrix.py
 """
@@ -22,13 +22,13 @@ from watches import Outcome
 CSV = ROOT / "notes" / "results" / "faults.csv"
 MARKDOWN = CSV.with_suffix(".md")
 LEGEND = """\
-Written by `python tests/faults/matrix.py`, which does each fault to each step in mid-job.
+Written by `python tests/faults/matrix.py`, which does each fault to each step while a job runs.
 
-- *survived*: no request failed, no stream ended too early, nothing was missed or told twice
-- *recovered after n s*: the page was cut off, was told of a reset, or saw the job begin again;
-  n is the time from the fault to the next news
+- *survived*: no request failed, no stream ended too early, and each update arrived exactly once
+- *recovered after n s*: the page lost its connection, received a reset, or saw the job begin
+  again; n is the time from the fault to the next update
 - *lost*: what the person does not get
-- -: cannot happen in this step (in 03, a client that stops reading can, and was not tried)
+- -: cannot happen in this step
 
 """
 COLUMNS = ("fault", "step", "result", "what", "seconds")
@@ -39,18 +39,18 @@ STEPS_AT_A_TIME = 2  # they mostly wait
 
 def main():
     with ProcessPoolExecutor(STEPS_AT_A_TIME) as pool:
-        told = dict(zip(all_steps(), pool.map(outcomes_in, all_steps()), strict=True))
+        done = dict(zip(all_steps(), pool.map(outcomes_in, all_steps()), strict=True))
     with CSV.open("w", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
-        for step, outcomes in told.items():
+        for step, outcomes in done.items():
             for name, outcome in outcomes.items():
                 writer.writerow({"fault": name, "step": step.name} | outcome._asdict())
     MARKDOWN.write_text(table(read()))
 
 
 def outcomes_in(step: Path, names: Iterable[str] = FAULTS) -> dict[str, Outcome]:
-    """What these faults did to the step, one after another, as far as they can happen there."""
+    """What these faults did to the step, one after another. Leaves out what can't happen there."""
     outcomes = {}
     with contextlib.ExitStack() as stack:
         lab = Lab(step, stack)
@@ -64,9 +64,9 @@ def outcomes_in(step: Path, names: Iterable[str] = FAULTS) -> dict[str, Outcome]
 
 
 def tried(do, lab):
-    """The other faults are done also if the lab itself fails in this one."""
+    """Never raises, so that the other faults are done even if the lab itself fails in this one."""
     try:
-        lab.mend()
+        lab.repair()
         return do(lab)
     except Exception:
         return Outcome("failed", traceback.format_exc(), "")
@@ -85,8 +85,8 @@ def table(rows):
     steps = [step.name for step in all_steps()]
     lines = ["| fault | " + " | ".join(steps) + " |", "| --- " * (len(steps) + 1) + "|"]
     for name, (title, _, _) in FAULTS.items():
-        told = [cells.get((name, step), "-") for step in steps]
-        lines.append(f"| {title} | " + " | ".join(told) + " |")
+        outcomes = [cells.get((name, step), "-") for step in steps]
+        lines.append(f"| {title} | " + " | ".join(outcomes) + " |")
     return LEGEND + "\n".join(lines) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""`workshop break` finds the step that runs, and does to it what it says."""
+"""`workshop break` finds the running step, and does to it what it says."""
 
 import shutil
 import subprocess
@@ -19,7 +19,7 @@ from workshop.testing import Person, eventually
 
 @pytest.fixture
 def folder(tmp_path):
-    """A copy: whoever runs the step itself meanwhile is left in peace."""
+    """A copy, so that a step that you run in the meantime is not broken."""
     return shutil.copytree(find_step("2"), tmp_path / "02-celery-polling")
 
 
@@ -29,14 +29,14 @@ def test_the_list_has_a_line_for_each_fault():
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_step_that_does_not_run_is_named_with_the_mend(folder, fault):
+def test_a_step_that_does_not_run_is_named_with_the_fix(folder, fault):
     answer = workshop_break(folder, fault)
     assert answer.exit_code == 1
     assert f"of {folder.name} runs. 'workshop start' starts it." in answer.output
 
 
 @pytest.mark.slow
-def test_a_job_whose_process_is_killed_is_done_by_another(folder):
+def test_another_process_takes_the_job_of_a_killed_one(folder):
     with (
         running(folder, env={"JOB_PACE": "0.3"}) as step,
         Person(step.url) as person,

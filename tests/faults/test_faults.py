@@ -1,5 +1,5 @@
-"""Each fault, done to each step where it can happen. A loss is expected, too: a test fails where
-it no longer happens, and where anything else is lost."""
+"""Each fault, done to each step where it can happen. A test fails if the person loses anything
+that is not expected, and also if the expected loss does not happen."""
 
 from concurrent.futures import ProcessPoolExecutor
 
@@ -21,7 +21,7 @@ CASES = [
 
 @pytest.fixture(scope="module")
 def outcomes(request):
-    """Of the selected faults, by step: each is done to a step that lives through all of them."""
+    """Of the selected faults, by step. One running step goes through all of them."""
     selected = {}
     for item in request.session.items:
         if item.path == request.path:

@@ -1,4 +1,4 @@
-"""The table that people read is what the faults did when they were last done."""
+"""The published table shows the outcomes of the last run of all faults."""
 
 from catalogue import FAULTS
 from expected import LOST

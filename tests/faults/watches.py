@@ -1,5 +1,5 @@
-"""A person at the page of a step, who writes down what the page would show. Each transport has
-its own: waiting for the answer, polling, a stream, a stream that goes on from the last event."""
+"""A person at the page of a step. A watch notes what the page would show, in a class for each
+transport: the one response, polling, a stream, and a stream that continues after an event."""
 
 import contextlib
 import threading
@@ -13,8 +13,9 @@ from workshop.testing import ENDED, Person, eventually
 PATIENCE = 60  # seconds, before the job counts as lost
 EVERY = 100  # iterations from one update of the job to the next
 MANY = httpx.Limits(max_connections=None)
-NEWS = ("progress", "complete", "error", "cancelled")
-HELD = "what streams held: it is not given back"
+UPDATES = ("progress", "complete", "error", "cancelled")
+LONGEST_SILENCE = 65  # seconds without an event, before the page asks (page/static/live.js)
+HELD = "threads or connections, which are not released"
 
 
 class Outcome(NamedTuple):
@@ -27,12 +28,12 @@ class Outcome(NamedTuple):
 
 class Watch:
     """Follows a job from its start to its end, and comes back whenever it was cut off. One that
-    `leaves` is gone for a moment, after the first news."""
+    `leaves` is gone for a moment, after the first update."""
 
     def __init__(self, lab, url, leaves=False):
         self.lab, self.url, self.leaves = lab, url, leaves
         self.before = lab.held()
-        self.news, self.troubles = [], []  # with the time at which they came
+        self.updates, self.troubles = [], []  # with the time at which they came
         self.end, self.gone = None, False
         self.person = Person(url, limits=MANY).__enter__()
         self.begin()
@@ -45,7 +46,7 @@ class Watch:
         self.task_id = self.person.task_id("optimize")
 
     def has_begun(self):
-        return self.end or any(task["current"] for _, task in self.news)
+        return self.end or any(task["current"] for _, task in self.updates)
 
     def follow(self):
         deadline = time.monotonic() + PATIENCE
@@ -58,11 +59,11 @@ class Watch:
                 return  # httpx's word for a closed client: this person's patience is over
             time.sleep(0.1)
 
-    def told(self, task):
-        if self.news and task["current"] < self.news[-1][1]["current"]:
+    def show(self, task):
+        if self.updates and begins_again(task, self.updates[-1][1]):
             self.trouble("the job began again")
-        if not self.news or task != self.news[-1][1]:
-            self.news.append((time.monotonic(), task))
+        if not self.updates or task != self.updates[-1][1]:
+            self.updates.append((time.monotonic(), task))
         if task["state"] in ENDED:
             self.end = task
         if self.leaves and self.has_begun():
@@ -87,26 +88,26 @@ class Watch:
         lost = self.lost()
         self.person.close()
         if leaked := self.lab.leaked(self.before):
-            self.trouble(f"not given back: {leaked}")
+            self.trouble(f"not released: {leaked}")
             lost = lost or HELD
         if lost:
             return Outcome("lost", lost)
         if not self.troubles:
             return Outcome("survived")
         last_trouble, _ = self.troubles[-1]
-        after = [when for when, _ in self.news if when >= last_trouble] or [last_trouble]
+        after = [when for when, _ in self.updates if when >= last_trouble] or [last_trouble]
         return Outcome("recovered", seconds=round(max(0, after[0] - self.broken), 1))
 
     def is_behind(self):
-        """Whether what has just come is older than the news before the newest."""
-        first = next(task for _, task in self.news if task["current"])
+        """Whether the update that has just come was already old."""
+        first = next(task for _, task in self.updates if task["current"])
         return self.person.task(self.task_id)["current"] > first["current"] + EVERY
 
     def lost(self) -> str:
         if self.gone or (self.end and self.end["state"] != "SUCCESS"):
             return "the job, and the page says so"
         if not self.end:
-            return "the job, and nobody is told"
+            return "the job, and the page never says so"
         return "" if self.all_files_are_there() else "a file"
 
     def all_files_are_there(self):
@@ -115,6 +116,13 @@ class Watch:
         return [(file["name"], file["size"]) for file in files] == list(
             zip(["round.svg", "all.zip"], sizes, strict=True)
         )
+
+
+def begins_again(task, before):
+    """Some steps keep the numbers of the old run until the first update of the new one."""
+    return task["current"] < before["current"] or (
+        task["stage"] == "started" and before["current"]
+    )
 
 
 class Waiting(Watch):
@@ -138,7 +146,7 @@ class Waiting(Watch):
         return False
 
     def is_behind(self):
-        return False  # nobody expects news
+        return False  # there are no updates
 
     def lost(self):
         whole = self.answer is not None and self.answer.status_code == 200
@@ -148,17 +156,19 @@ class Waiting(Watch):
 class Polling(Watch):
     def listen(self):
         if task := self.ask():
-            self.told(task)
+            self.show(task)
 
 
 class Streaming(Watch):
-    """In step 03. Whoever comes back hears what the task is now."""
+    """In step 03. A client that comes back receives what the task is now."""
+
+    silent = False
 
     def listen(self):
         try:
             with contextlib.closing(self.events()) as events:
                 for event in events:
-                    self.heard(*event)
+                    self.receive(*event)
             if not self.end:
                 self.trouble("the stream ended")
         finally:
@@ -168,13 +178,30 @@ class Streaming(Watch):
     def events(self):
         return self.person.listen(f"task_ids={self.task_id}")
 
-    def heard(self, id, type, data):
-        if type in NEWS:
-            self.told(data)
+    def receive(self, id, type, data):
+        self.received_at = time.monotonic()
+        if type in UPDATES:
+            self.show(data)
+
+    def wait(self):
+        """As the page does, asks after a long silence. Keep-alives are comments, not events."""
+        until = time.monotonic() + PATIENCE + 15
+        while self.thread.is_alive() and time.monotonic() < until and not self.silent:
+            self.thread.join(0.1)
+            self.silent = time.monotonic() > self.received_at + LONGEST_SILENCE
+        if self.silent and not self.end:
+            self.trouble("the stream was silent")
+            if task := self.ask():
+                self.show(task)
+
+    def lost(self):
+        lost = super().lost()
+        is_late = lost and self.silent and (self.end or self.gone)
+        return f"{lost} after {LONGEST_SILENCE} s of silence" if is_late else lost
 
 
 class Resuming(Streaming):
-    """In 04 and 05: each event exactly once, or a reset that says otherwise."""
+    """In 04 and 05. Each event must arrive exactly once, unless there is a reset."""
 
     def begin(self):
         super().begin()
@@ -185,13 +212,13 @@ class Resuming(Streaming):
         headers = {"Last-Event-ID": self.ids[-1]} if self.ids else {}
         return self.person.listen(f"task_ids={self.task_id}", **headers)
 
-    def heard(self, id, type, data):
+    def receive(self, id, type, data):
         if type == "reset":
             self.reset = True
             self.trouble("reset")
-        if type in NEWS and id:
+        if type in UPDATES and id:
             self.ids.append(id)
-        super().heard(id, type, data)
+        super().receive(id, type, data)
 
     def lost(self):
         return super().lost() or self.lost_on_the_way()
@@ -200,4 +227,4 @@ class Resuming(Streaming):
         kept = [id for id, _ in self.lab.redis.xrange(f"task_events:{self.user}")]
         if self.reset or self.ids == kept[-len(self.ids) :]:
             return ""
-        return "events, and nobody is told"
+        return "events, without a reset"

@@ -1,14 +1,16 @@
-"""Sends broken and hostile requests to a step, and says what must not have come of one.
+"""Sends broken and hostile requests to a step, and reports each outcome that is not good.
 
 python tests/fuzz/fuzz.py --minutes 10
 python tests/fuzz/fuzz.py --seed 7 --first 123 --cases 1    # one of them again
 
-Good is: an answer of 2xx or 4xx with error and hint in JSON, the same processes as before, no
-traceback in a log, and for each job that was accepted an end that a person understands.
+An outcome is good if the answer is a 2xx, or a 4xx with error and hint in JSON, if the processes
+are the same as before, no log has a traceback, and each accepted job ends in a way that a person
+understands.
 """
 
 import contextlib
 import http.client
+import http.server
 import json
 import signal
 import socket
@@ -23,22 +25,24 @@ import psutil
 
 import mutations
 from workshop.processes import Running, running
-from workshop.steps import find_step
+from workshop.steps import all_steps, find_step
 from workshop.testing import ENDED, Person, eventually
 
-SAMPLES = find_step("1") / "static" / "samples"
+COOKIES = [step.name.encode() for step in all_steps()]
+SAMPLES = find_step("1") / "page" / "static" / "samples"
 XLSX, DOCX = ((SAMPLES / name).read_bytes() for name in ("lessons.xlsx", "proposal.docx"))
 LONGEST_ANSWER = 20  # seconds
 LONGEST_JOB = 60
 MOST_BYTES = 4 * 1024 * 1024  # of a document: beyond 5 MB there is nothing but a 413
-AT_ONCE = 10  # cases, before the jobs and processes are looked at
-READ_AT_ONCE = 64 * 1024
+TOGETHER = 10  # cases, before the fuzzer looks at the jobs and processes
+READ_AHEAD = 64 * 1024
+OF_SERVER = (b"<html>", http.server.DEFAULT_ERROR_MESSAGE[:40].encode())  # gunicorn, flask run
 BOUNDARY = b"----------boundary"
 ALL_SURFACES = ("document", "document", "document", "form", "stream", "path", "token")
 
 
 class Finding(Exception):
-    """Something came back that must not."""
+    """An outcome that is not good."""
 
 
 @dataclass
@@ -57,7 +61,7 @@ class Request:
 
 @dataclass
 class Known:
-    """What a request may name to get beyond the door: a token, and a task that has ended."""
+    """What a valid request may contain: a token, and the id of a task that has ended."""
 
     token: str
     task_id: str
@@ -130,7 +134,8 @@ def path(random: Random, known: Known) -> Request:
             b"/tasks/" + task_id + b"/cancel",
             b"/tasks/" + task_id + b"/files/" + name,
             b"/static/" + mutations.in_address(random),
-            b"/static/style.css",
+            b"/page/" + mutations.in_address(random),
+            b"/page/style.css",
             b"/" + mutations.in_address(random),
         )
     )
@@ -164,9 +169,7 @@ def token(random: Random, known: Known) -> Request:
     if where == 1:
         scheme = random.choice((b"Bearer ", b"bearer", b"Basic ", b"", b"Bearer  "))
         return Request(method, target, [b"Authorization: " + scheme + said])
-    name = random.choice(
-        (b"02-celery-polling", b"05-gunicorn-gevent", mutations.in_header(random))
-    )
+    name = random.choice((*COOKIES, mutations.in_header(random)))
     return Request(method, target, [b"Cookie: " + name + b"=" + said])
 
 
@@ -203,7 +206,7 @@ class Fuzzer:
             self.accepted.append(json.loads(body)["task_id"])
 
     def look(self):
-        """At what the last cases left behind."""
+        """Looks at what the last cases left behind. Raises Finding."""
         for task_id in self.accepted:
             task = eventually(lambda id=task_id: ended(self.person, id), LONGEST_JOB)
             self.ends[task["state"]] = self.ends.get(task["state"], 0) + 1
@@ -223,7 +226,7 @@ class Fuzzer:
             last = number == first + cases - 1 or time.monotonic() > until
             try:
                 self.case(number)
-                if last or number % AT_ONCE == AT_ONCE - 1:
+                if last or number % TOGETHER == TOGETHER - 1:
                     self.look()
             except (Finding, AssertionError, OSError, http.client.HTTPException) as error:
                 raise Finding(f"{error!r}\nagain: {self.again(first, number)}") from error
@@ -232,8 +235,8 @@ class Fuzzer:
         return number - first + 1
 
     def again(self, first, number):
-        """The command that repeats what came since the last look."""
-        start = max(first, number - AT_ONCE + 1)
+        """The command that repeats the cases since the last look."""
+        start = max(first, number - TOGETHER + 1)
         only = f" --only {self.surfaces[0]}" if len(self.surfaces) == 1 else ""
         return (
             f"python tests/fuzz/fuzz.py --step {self.step.step.name} --seed {self.seed} "
@@ -242,34 +245,34 @@ class Fuzzer:
 
 
 def answered(url: str, request: Request) -> tuple[int, str, bytes]:
-    """Status, content type and body. Without a client library, as those refuse to send this."""
+    """Status, content type and body. Uses no client library, because those refuse to send this."""
     address = urlsplit(url)
     with socket.create_connection((address.hostname, address.port), LONGEST_ANSWER) as client:
-        with contextlib.suppress(ConnectionError):  # who is refused need not be read to the end
+        with contextlib.suppress(ConnectionError):  # a server need not read what it refuses
             client.sendall(request.sent())
         answer = http.client.HTTPResponse(client, method=request.method)
         try:
             answer.begin()
             return answer.status, answer.headers.get_content_type(), answer.read()
         except ConnectionError:
-            if len(request.body) < READ_AT_ONCE:
+            if len(request.body) < READ_AHEAD:
                 raise
-            return 413, "", b""  # a refused body that is not read may take the answer with it
+            return 413, "", b""  # the answer may be lost if the server doesn't read the body
 
 
 def fault_of(status: int, kind: str, body: bytes) -> str:
-    """What is wrong with an answer; '' for nothing."""
+    """What is wrong with an answer, or '' if it is good."""
     if 200 <= status < 300 or status in (304, 308):  # not changed; two slashes made one
         return ""
     if not 400 <= status < 500:
         return f"status {status}"
-    if body.startswith(b"<html>") or not body:
-        return ""  # gunicorn's own words, for what is no HTTP; or the answer to HEAD
+    if body.startswith(OF_SERVER) or not body:
+        return ""  # no app sees what is not HTTP; and the answer to HEAD has no body
     if kind != "application/json":
         return f"status {status} in {kind}"
-    said = json.loads(body)
-    if not (said.get("error") and said.get("hint")):
-        return f"status {status} without error and hint: {said}"
+    problem = json.loads(body)
+    if not (problem.get("error") and problem.get("hint")):
+        return f"status {status} without error and hint: {problem}"
     return ""
 
 
@@ -279,7 +282,7 @@ def ended(person, task_id):
 
 
 def understood(task):
-    """Not only that something failed."""
+    """Whether the person learns more than that the job failed."""
     return task.get("error") and task.get("hint") and task["error"] != "The job failed."
 
 
@@ -296,10 +299,10 @@ def started(step: str):
 @click.command()
 @click.option("--step", default="5", show_default=True)
 @click.option("--minutes", default=10.0, show_default=True)
-@click.option("--seed", default=None, type=int, help="Without one, any.")
+@click.option("--seed", default=None, type=int, help="A random one if not given.")
 @click.option("--first", default=0, show_default=True, help="The number of the first case.")
-@click.option("--cases", default=10**9, help="How many at most.")
-@click.option("--only", type=click.Choice(list(SURFACES)), help="What to attack; else all.")
+@click.option("--cases", default=10**9, help="The largest number of cases.")
+@click.option("--only", type=click.Choice(list(SURFACES)), help="Attack nothing but this.")
 def main(step, minutes, seed, first, cases, only):
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the step is stopped
     seed = Random().randrange(10**6) if seed is None else seed
