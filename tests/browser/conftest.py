@@ -1,7 +1,8 @@
-"""A real Chromium, and pages that may not complain."""
+"""A real Chromium. No page may raise an error, and most may not even log one."""
 
 import contextlib
 import os
+import sys
 
 import psutil
 import pytest
@@ -9,7 +10,9 @@ import redis
 
 from workshop.doctor import find_chromium
 from workshop.processes import running
-from workshop.steps import all_steps
+from workshop.steps import ROOT, all_steps
+
+sys.path.insert(1, str(ROOT / "tests" / "load"))  # for relay.py
 
 QUIET = ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
 
@@ -31,14 +34,16 @@ def browser():
 
 @pytest.fixture
 def new_page(browser):
-    """Opens pages, each as if in a browser of its own; `page.complaints` are its errors."""
-    contexts = []
+    """Opens pages, each as if in a browser of its own. `page.complaints` is what Chromium logs as
+    an error, which includes each response of 4xx and 5xx."""
+    contexts, errors = [], []
 
     def open_page(url, **options):
-        contexts.append(browser.new_context(accept_downloads=True, **options))
-        page = contexts[-1].new_page()
+        context = browser.new_context(accept_downloads=True, **options)
+        contexts.append(context)
+        context.on("weberror", lambda error: errors.append(str(error.error)))
+        page = context.new_page()
         page.complaints = []
-        page.on("pageerror", lambda error: page.complaints.append(str(error)))
         page.on("console", lambda m: m.type == "error" and page.complaints.append(m.text))
         page.goto(url)
         return page
@@ -46,11 +51,15 @@ def new_page(browser):
     yield open_page
     for context in contexts:
         context.close()
+    assert errors == []
 
 
 @pytest.fixture(scope="module", params=all_steps(), ids=lambda step: step.name)
 def step(request):
-    with running(request.param, env={"JOB_PACE": "0.3"}) as step_is_running:
+    """A running step: each of them, unless the test module says for_steps(...). JOB_PACE of the
+    module is the wait before each update, in seconds."""
+    pace = getattr(request.module, "JOB_PACE", "0.7")
+    with running(request.param, env={"JOB_PACE": pace}) as step_is_running:
         yield step_is_running
 
 
@@ -59,6 +68,17 @@ def page(step, new_page):
     page = new_page(step.url)
     yield page
     assert page.complaints == []
+
+
+@pytest.fixture
+def start_again(step):
+    """Starts the step once more, with other settings."""
+    with contextlib.ExitStack() as stack:
+
+        def start(commands=(), **env):
+            return stack.enter_context(running(step.step, commands=commands, env=env))
+
+        yield start
 
 
 @pytest.fixture
