@@ -67,7 +67,7 @@ def test_the_last_stream_of_a_channel_takes_it_along(hub):
 
 
 class Channels(dict):
-    """Counts how often somebody goes through all channels."""
+    """Counts how often all channels are gone through."""
 
     walks = 0
 
