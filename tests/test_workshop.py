@@ -417,6 +417,8 @@ def test_load_computes_what_a_hand_calculation_gives():
         "5.0 requests per finished job",
         "75 % of 8 polls brought nothing new",
     ]
+    stats["poll"]["num_requests"] = 0
+    assert list(load.sums(stats)) == ["1.0 requests per finished job"]
 
 
 def test_the_command_is_small():

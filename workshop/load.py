@@ -116,8 +116,9 @@ def sums(stats):
     requests = sum(count(stats, name) for name in ("open page", "submit", "poll", "stream"))
     if finished:
         yield f"{requests / finished:.1f} requests per finished job"
-    if nothing := count(stats, "nothing new"):
-        polls = count(stats, "poll")
+    # Two events of a stream may have the same millisecond, and then one counts as nothing new.
+    nothing, polls = count(stats, "nothing new"), count(stats, "poll")
+    if nothing and polls:
         yield f"{100 * nothing / polls:.0f} % of {polls} polls brought nothing new"
     if "stream" in stats:
         refused = stats["stream"]["num_failures"]
